@@ -1,0 +1,118 @@
+"""The calling thread's database connection, and what can go wrong with it."""
+
+import functools
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from django.db import Error as DatabaseError
+from django.db import (
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.models import Model
+
+from django_repid.core.errors import BrokerUnavailable, ConfigurationError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# MySQL: lock wait timeout, deadlock. PostgreSQL: deadlock, serialization failure.
+_RETRYABLE_CODES = frozenset({1205, 1213, "40P01", "40001"})
+_ATTEMPTS = 5
+
+
+class OnAlias(Protocol):
+    """Whatever works on one database alias."""
+
+    @property
+    def alias(self) -> str:
+        """Its name in `DATABASES`."""
+
+
+def alias_for(database: str | None, model: type[Model]) -> str:
+    """Return the alias that rows of `model` are written to.
+
+    Raises:
+        ConfigurationError: DATABASES has no such alias.
+
+    """
+    alias = database or router.db_for_write(model)
+    if alias not in connections:
+        message = f"DATABASES has no alias {alias!r}; it has {', '.join(sorted(connections))}."
+        raise ConfigurationError(message)
+    return alias
+
+
+@contextmanager
+def transaction_on(alias: str, *, savepoint: bool = False) -> Iterator[None]:
+    """Run the block in a transaction: the caller's where one is open, else one of its own.
+
+    With `savepoint` an error undoes only the block, also inside the caller's.
+
+    On SQLite it takes the write lock at its beginning. The default would take it at the first
+    write, and then fail at once if another connection has written since, whatever its timeout.
+    """
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        with transaction.atomic(using=alias, savepoint=savepoint):
+            yield
+        return
+    mode = connection.transaction_mode
+    connection.transaction_mode = "IMMEDIATE"
+    try:
+        with transaction.atomic(using=alias):
+            yield
+    finally:
+        connection.transaction_mode = mode
+
+
+def guarded(
+    method: Callable[Concatenate[Any, P], T],
+) -> Callable[Concatenate[Any, P], T]:
+    """Translate what the driver raises, and repeat what a deadlock undid.
+
+    Inside a transaction of the caller's nothing is repeated, and the connection is left alone:
+    both are the caller's to decide.
+    """
+
+    @functools.wraps(method)
+    def guard(self: OnAlias, *args: P.args, **kwargs: P.kwargs) -> T:
+        connection = connections[self.alias]
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return method(self, *args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                foreign = connection.in_atomic_block
+                if not foreign and _retryable(error) and attempt < _ATTEMPTS:
+                    time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - no secret
+                    continue
+                if not foreign:
+                    connection.close()  # it may be broken, and only close() makes Django reconnect
+                message = f"The database {self.alias!r} cannot be used: {error}"
+                raise _translated(error, message) from error
+            except ProgrammingError as error:
+                raise _translated(error, str(error)) from error
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    return guard
+
+
+def _retryable(error: DatabaseError) -> bool:
+    cause = error.__cause__
+    code = getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
+    return code in _RETRYABLE_CODES
+
+
+def _translated(error: DatabaseError, message: str) -> Exception:
+    text = str(error)
+    if "no such table" in text or "does not exist" in text or "doesn't exist" in text:
+        hint = f"The tables of django_repid are missing: run manage.py migrate. ({error})"
+        return ConfigurationError(hint)
+    return BrokerUnavailable(message) if not isinstance(error, ProgrammingError) else error

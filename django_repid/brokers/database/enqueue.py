@@ -1,0 +1,115 @@
+"""New messages into their table, with their args buckets."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from django.db import connections
+
+from django_repid.brokers.database import rows
+from django_repid.brokers.database.access import transaction_on
+from django_repid.brokers.database.bucket_broker import bucket_values
+from django_repid.brokers.database.statements import Statements
+from django_repid.core.errors import BrokerUnavailable, DuplicateJob
+from django_repid.core.message import Enqueued, MessageState, NewMessage, OnDuplicate
+
+#: What one statement carries at most: MariaDB takes packets of 16 MiB by default.
+_CHUNK_ROWS = 1000
+_CHUNK_BYTES = 4 * 1024 * 1024
+
+#: The states in which a message gives way to a new one of its id. A dead one never blocks.
+_REPLACEABLE: dict[OnDuplicate | None, tuple[int, ...]] = {
+    None: (),
+    OnDuplicate.SKIP: (MessageState.DEAD.value,),
+    OnDuplicate.RAISE: (MessageState.DEAD.value,),
+    OnDuplicate.REPLACE: (MessageState.READY.value, MessageState.DEAD.value),
+}
+
+
+def write(
+    alias: str, statements: Statements, messages: Sequence[NewMessage], *, store_args: bool
+) -> list[Enqueued]:
+    """Write messages, all or none, in the caller's transaction where there is one."""
+    # Only a batch can be undone in part: of one message that is a duplicate nothing was written.
+    may_refuse = any(m.on_duplicate is OnDuplicate.RAISE for m in messages)
+    answers: dict[int, Enqueued] = {}
+    with transaction_on(alias, savepoint=may_refuse and len(messages) > 1):
+        for places in _chunks(messages):
+            chunk = [messages[place] for place in places]
+            answers.update(zip(places, _write_chunk(alias, statements, chunk), strict=True))
+        if store_args:
+            _store_args(alias, statements, messages, answers)
+    return [answers[place] for place in range(len(messages))]
+
+
+def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
+    """Yield places of messages that one statement can take: one policy, no id twice, not too much.
+
+    Equal ids stay in their order, so that the later one meets the earlier one in the table.
+    """
+    chunks: list[list[int]] = []
+    open_chunks: dict[tuple[int, ...], tuple[list[int], set[str], int]] = {}
+    for place, message in enumerate(messages):
+        policy = _REPLACEABLE[message.on_duplicate]
+        places, ids, size = open_chunks.get(policy, ([], set(), 0))
+        full = len(places) >= _CHUNK_ROWS or size > _CHUNK_BYTES or message.key.id_ in ids
+        if not places or full:
+            places, ids, size = [], set(), 0
+            chunks.append(places)
+        places.append(place)
+        ids.add(message.key.id_)
+        open_chunks[policy] = (places, ids, size + len(message.payload or ""))
+    yield from chunks
+
+
+def _write_chunk(
+    alias: str, statements: Statements, chunk: Sequence[NewMessage]
+) -> list[Enqueued]:
+    connection = connections[alias]
+    policy = _REPLACEABLE[chunk[0].on_duplicate]
+    left = {message.key.id_: message for message in chunk}
+    found: dict[str, Enqueued] = {}
+    for _ in range(3):  # one that stood in the way may be settled before it is looked at
+        new = [rows.new_message(message) for message in left.values()]
+        run_at = [message.run_at for message in left.values()]
+        for id_, written in statements.enqueue(connection, new, run_at, policy).items():
+            pk, lease, at = written
+            key = replace(left.pop(id_).key, pk=pk, lease=lease)
+            found[id_] = Enqueued(key=key, duplicate=False, enqueued_at=at)
+        if left:
+            now = statements.read_now(connection)
+            for id_, row in statements.standing(connection, list(left)).items():
+                found[id_] = _duplicate(left.pop(id_), row, now)
+        if not left:
+            return [found[message.key.id_] for message in chunk]
+    text = f"These ids come and go too fast to be written: {', '.join(left)}. Enqueue again."
+    raise BrokerUnavailable(text)
+
+
+def _duplicate(message: NewMessage, row: Sequence[object], now: int) -> Enqueued:
+    if message.on_duplicate is OnDuplicate.RAISE:
+        raise DuplicateJob.of(message.key.id_)
+    standing = rows.message(row)
+    return Enqueued(
+        key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters
+    )
+
+
+def _store_args(
+    alias: str,
+    statements: Statements,
+    messages: Sequence[NewMessage],
+    answers: dict[int, Enqueued],
+) -> None:
+    """Store the args buckets of what was written: a duplicate's stays as it is."""
+    records = [
+        record
+        for place, message in enumerate(messages)
+        if not answers[place].duplicate and (record := message.args_record()) is not None
+    ]
+    if not records:
+        return
+    connection = connections[alias]
+    now = max(answer.enqueued_at or 0 for answer in answers.values())
+    statements.store_buckets(connection, bucket_values(records, now))
+    if chosen := sorted({record.id_ for record in records if not record.generated}):
+        statements.free(connection, chosen)

@@ -1,0 +1,69 @@
+"""Liveness by locked files: the operating system lets go of them when a process dies.
+
+They lie in a folder beside the SQLite file, `<file>-workers/<worker id>.lock`, as SQLite's own
+`-wal` and `-shm` files do, so that every process that can use the database finds them.
+"""
+
+import os
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows: workers on SQLite count beats there, as on a server database
+    fcntl = None  # type: ignore[assignment]  # asked for by LockFiles.available
+
+
+class LockFiles:
+    """The locks that this process holds, and its eyes on those of others."""
+
+    available = fcntl is not None
+
+    def __init__(self) -> None:
+        self._held: dict[Path, IO[bytes]] = {}
+
+    def acquire(self, database: str, worker_id: int) -> None:
+        """Hold the lock of a worker until `release`, or until this process ends."""
+        path = _path(database, worker_id)
+        if path is None:
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        file = path.open("wb")
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._held[path] = file
+
+    def release(self, database: str, worker_id: int) -> None:
+        """Let go of a worker's lock, and remove its file."""
+        path = _path(database, worker_id)
+        if path is not None and (file := self._held.pop(path, None)) is not None:
+            path.unlink(missing_ok=True)
+            file.close()
+
+    def held(self, database: str, worker_id: int) -> bool:
+        """Whether some process holds a worker's lock: whether it lives."""
+        path = _path(database, worker_id)
+        if path is None or path in self._held:
+            return True
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def forget(self, database: str, worker_id: int) -> None:
+        """Remove the file of a worker that is dead."""
+        path = _path(database, worker_id)
+        if path is not None and path not in self._held:
+            path.unlink(missing_ok=True)
+
+
+def _path(database: str, worker_id: int) -> Path | None:
+    """Return a worker's lock file; None for a database in memory, which no other process sees."""
+    if database == ":memory:" or database.startswith("file:") or not database:
+        return None
+    return Path(f"{os.path.abspath(database)}-workers") / f"{worker_id}.lock"  # noqa: PTH100

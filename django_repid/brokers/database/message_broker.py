@@ -1,0 +1,309 @@
+"""Messages in a table."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connections, transaction
+
+from django_repid.brokers.database import rows
+from django_repid.brokers.database.access import alias_for, guarded, transaction_on
+from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker, bucket_values
+from django_repid.brokers.database.enqueue import write
+from django_repid.brokers.database.roster import DatabaseRoster
+from django_repid.brokers.database.statements import Head, Statements
+from django_repid.brokers.database.vendors import statements_for
+from django_repid.core import clock
+from django_repid.core.message import (
+    Enqueued,
+    MessageCategory,
+    MessageState,
+    NewMessage,
+    StoredMessage,
+)
+from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest
+from django_repid.core.settlement import Settlement
+from django_repid.models import Failure, Message, Queue, Statistic
+
+#: For how long a claim trusts what it knows of the heads while every claim comes back full. A
+#: claim that comes back short looks again at once, so an idle worker never waits for this.
+HEADS_SECONDS = 0.25
+
+#: Messages that one statement locks.
+_SETTLE_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The heads as they were found, the database's time then, and when that was here."""
+
+    heads: Sequence[Head]
+    now: int
+    at: float
+
+    def time(self) -> int:
+        return self.now + round((time.monotonic() - self.at) * 1_000_000)
+
+
+class DatabaseMessageBroker(DatabaseRoster):
+    """Messages in the table of one database alias.
+
+    Args:
+        database: an alias of DATABASES; None: where the router writes `Message`.
+        commit_with: an alias whose transactions an enqueue waits for, where the messages live on
+            another one. The message is written when that transaction commits; a crash between the
+            two commits loses it.
+
+    """
+
+    blocking = True
+    rings = False
+
+    def __init__(self, database: str | None = None, commit_with: str | None = None) -> None:
+        super().__init__()
+        self._database = database
+        self.commit_with = commit_with
+        #: Added to the database's time, in microseconds: how tests travel.
+        self.offset_us = 0
+        self._look: _Look | None = None
+        self._turn = 0
+
+    @property
+    def alias(self) -> str:
+        """The database alias that its rows are written to."""
+        return alias_for(self._database, Message)
+
+    @property
+    def courtesy_seconds(self) -> float:
+        """See `MessageBroker.courtesy_seconds`.
+
+        SQLite has one writer. Beside a worker that writes without a pause a view's INSERT waited
+        up to 1.5 s (measured); with one millisecond between its transactions, 4 ms.
+        """
+        return 0.001 if connections[self.alias].vendor == "sqlite" else 0.0
+
+    @property
+    def _statements(self) -> Statements:
+        return statements_for(connections[self.alias], self.offset_us)
+
+    @guarded
+    def now_us(self) -> int:
+        """See `MessageBroker.now_us`."""
+        return self._statements.read_now(connections[self.alias])
+
+    def stores(self, buckets: BucketBroker) -> bool:
+        """See `MessageBroker.stores`: buckets on the same alias."""
+        return isinstance(buckets, DatabaseBucketBroker) and buckets.alias == self.alias
+
+    @guarded
+    def enqueue(
+        self, messages: Sequence[NewMessage], args: BucketBroker | None = None
+    ) -> list[Enqueued]:
+        """See `MessageBroker.enqueue`."""
+        other = self.commit_with
+        if other is None or other == self.alias or not connections[other].in_atomic_block:
+            return write(self.alias, self._statements, messages, store_args=args is not None)
+        answers = [Enqueued(key=m.key, duplicate=None, enqueued_at=None) for m in messages]
+
+        def on_commit() -> None:
+            written = write(self.alias, self._statements, messages, store_args=args is not None)
+            for answer, now_known in zip(answers, written, strict=True):
+                answer.complete(now_known)
+
+        transaction.on_commit(on_commit, using=other)
+        return answers
+
+    @guarded
+    def claim(self, request: ClaimRequest) -> Claim:
+        """See `MessageBroker.claim`."""
+        look, known = self._look, True
+        if look is None or time.monotonic() - look.at > HEADS_SECONDS:
+            look, known = self._find_heads(), False
+        taken = self._take(request, look, request.limit)
+        if known and len(taken) < request.limit:
+            look = self._find_heads()
+            taken += self._take(request, look, request.limit - len(taken))
+        now = look.time()
+        later = [head.run_at for head in _wanted(request, look.heads) if head.run_at > now]
+        messages = sorted(map(rows.message, taken), key=_rank)
+        others = {
+            head.topic: head.queue
+            for head in look.heads
+            if head.topic not in request.topics and request.serves(head.queue)
+        }
+        return Claim(
+            messages=messages, now=now, next_due=min(later, default=None), others=others
+        )
+
+    def _find_heads(self) -> _Look:
+        at = time.monotonic()
+        heads, now = self._statements.heads(connections[self.alias])
+        self._look = look = _Look(heads, now, at)
+        return look
+
+    def _take(self, request: ClaimRequest, look: _Look, limit: int) -> list[Sequence[object]]:
+        now = look.time()
+        due = [head for head in _wanted(request, look.heads) if head.run_at <= now]
+        if not due:
+            return []  # and nothing was written: idle workers only read
+        connection = connections[self.alias]
+        heads = self._in_turns(due)
+        if connection.vendor == "postgresql":  # one statement, so no transaction around it
+            return self._statements.take(connection, heads, limit, request.worker_id)[0]
+        with transaction_on(self.alias):
+            return self._statements.take(connection, heads, limit, request.worker_id)[0]
+
+    def _in_turns(self, heads: list[Head]) -> list[Head]:
+        """Let another queue come first each time, or a claim of one would starve the rest."""
+        queues = sorted({head.queue for head in heads})
+        self._turn += 1
+        place = {queue: (n + self._turn) % len(queues) for n, queue in enumerate(queues)}
+        return sorted(heads, key=lambda head: place[head.queue])
+
+    @guarded
+    def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
+        """See `MessageBroker.seize`."""
+        with transaction_on(self.alias):
+            row = self._statements.seize(connections[self.alias], id_, states)
+        return None if row is None else rows.message(row)
+
+    @guarded
+    def ask_cancel(self, id_: str) -> bool:
+        """See `MessageBroker.ask_cancel`."""
+        running = self._messages.filter(message_id=id_, state=MessageState.RUNNING)
+        return bool(running.update(cancel_asked=True))
+
+    @guarded
+    def settle(
+        self, settlements: Sequence[Settlement], results: BucketBroker | None = None
+    ) -> frozenset[int]:
+        """See `MessageBroker.settle`."""
+        by_key = sorted(settlements, key=lambda end: end.message.key.pk or 0)
+        own: list[Settlement] = []
+        with transaction_on(self.alias):
+            for start in range(0, len(by_key), _SETTLE_CHUNK):
+                own += self._settle_rows(by_key[start : start + _SETTLE_CHUNK])
+            self._settle_beside(own, store_results=results is not None)
+        kept = {end.message.key.pk for end in own}
+        return frozenset(end.message.key.pk or 0 for end in by_key) - kept
+
+    def _settle_rows(self, settlements: Sequence[Settlement]) -> list[Settlement]:
+        """Write the messages' own rows; return the settlements whose lease still held."""
+        connection, statements = connections[self.alias], self._statements
+        held = statements.held(connection, [end.message.key.pk or 0 for end in settlements])
+        own = [e for e in settlements if held.get(e.message.key.pk or 0) == e.message.key.lease]
+        gone = [end.message.key.pk or 0 for end in own if end.state is None]
+        changes = [(e.message.key.pk or 0, rows.update(e)) for e in own if e.state is not None]
+        if gone:
+            statements.remove(connection, gone)
+        if changes:
+            statements.change(connection, changes)
+        return own
+
+    def _settle_beside(self, own: Sequence[Settlement], *, store_results: bool) -> None:
+        """Write results and failures, and free what waits for the results."""
+        connection, statements = connections[self.alias], self._statements
+        records = [end.result for end in own if end.result is not None]
+        failures = [rows.failure(end) for end in own if end.failure is not None]
+        if records and store_results:
+            now = max(clock.to_us(record.bucket.timestamp) for record in records)
+            statements.store_buckets(connection, bucket_values(records, now))
+        if failures:
+            statements.store_failures(connection, failures)
+        if records and store_results:
+            statements.free(connection, sorted({record.id_ for record in records}))
+
+    @guarded
+    def free(self, bucket_ids: Collection[str]) -> None:
+        """See `MessageBroker.free`."""
+        with transaction_on(self.alias):
+            self._statements.free(connections[self.alias], sorted(bucket_ids))
+
+    @guarded
+    def browse(
+        self,
+        queue: str,
+        category: MessageCategory,
+        *,
+        topics: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[StoredMessage]:
+        """See `MessageBroker.browse`."""
+        found = self._messages.filter(queue=queue, pk__gt=after)
+        if category is MessageCategory.DEAD:
+            found = found.filter(state=MessageState.DEAD)
+        else:
+            found = found.filter(state=MessageState.READY)
+            now = self.now_us()
+            delayed = category is MessageCategory.DELAYED
+            found = found.filter(run_at__gt=now) if delayed else found.filter(run_at__lte=now)
+        if topics is not None:
+            found = found.filter(topic__in=topics)
+        return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)[:limit]]
+
+    @guarded
+    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
+        """See `MessageBroker.prune`."""
+        statistics = Statistic.objects.using(self.alias)
+        old = statistics.filter(minute__lt=statistics_before // 60_000_000).order_by("minute")
+        minutes = list(old.values_list("pk", flat=True)[:limit])
+        failures = Failure.objects.using(self.alias)
+        oldest = failures.order_by("pk").values_list("pk", "failed_at")[:limit]
+        failed = [pk for pk, failed_at in oldest if failed_at < dead_before]
+        return (
+            self._prune_dead(dead_before, limit)
+            + failures.filter(pk__in=failed).delete()[0]
+            + statistics.filter(pk__in=minutes).delete()[0]
+        )
+
+    def _prune_dead(self, before: int, limit: int) -> int:
+        pruned = 0
+        heads, _ = self._statements.heads(connections[self.alias], MessageState.DEAD)
+        for head in heads:
+            if head.run_at < before and pruned < limit:
+                old = self._messages.filter(
+                    state=MessageState.DEAD,
+                    queue=head.queue,
+                    topic=head.topic,
+                    priority=head.priority,
+                    run_at__lt=before,
+                ).order_by("run_at")
+                keys = list(old.values_list("pk", flat=True)[: limit - pruned])
+                pruned += self._messages.filter(pk__in=keys, state=MessageState.DEAD).delete()[0]
+        return pruned
+
+    @guarded
+    def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
+        """See `MessageBroker.pause`."""
+        Queue.objects.using(self.alias).update_or_create(
+            name=queue,
+            defaults={"paused_at": self.now_us(), "paused_by": by, "pause_reason": reason},
+        )
+        self._look = None
+
+    @guarded
+    def resume(self, queue: str) -> None:
+        """See `MessageBroker.resume`."""
+        Queue.objects.using(self.alias).filter(name=queue).update(
+            paused_at=None, paused_by="", pause_reason=""
+        )
+        self._look = None
+
+    @contextmanager
+    def bell(self, ring: Callable[[], None]) -> Iterator[None]:
+        """See `MessageBroker.bell`: the worker's polling finds what there is."""
+        yield
+
+
+def _wanted(request: ClaimRequest, heads: Sequence[Head]) -> list[Head]:
+    return [
+        head
+        for head in heads
+        if not head.paused and head.topic in request.topics and request.serves(head.queue)
+    ]
+
+
+def _rank(message: StoredMessage) -> tuple[int, int, int]:
+    return -message.key.priority, message.run_at, message.key.pk or 0

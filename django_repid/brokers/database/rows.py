@@ -1,0 +1,182 @@
+"""Rows to values and values to rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django_repid.core import clock
+from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.codec import (
+    decode_headers,
+    decode_parameters,
+    encode_headers,
+    encode_parameters,
+)
+from django_repid.core.message import MessageState, NewMessage, RoutingKey, StoredMessage
+from django_repid.core.protocols import WorkerInfo
+from django_repid.core.settlement import Settlement
+from django_repid.models import Bucket, WorkerProcess
+
+#: The columns of a message that is read, in the order that `message` takes them in.
+MESSAGE_COLUMNS = (
+    "id", "message_id", "queue", "topic", "priority", "state", "run_at", "due_at", "tick",
+    "enqueued_at", "lease", "worker_id", "claimed_at", "tries", "crashes", "cancel_asked",
+    "args_id", "args_generated", "payload", "waits_for", "dead_reason", "spec", "headers",
+)  # fmt: skip
+
+#: The columns of a new message whose values come from its enqueuer. The three times beside them
+#: come from the database's clock: see `Statements.enqueue`.
+NEW_COLUMNS = (
+    "message_id", "queue", "topic", "priority", "args_id", "args_generated", "payload", "spec",
+    "headers",
+)  # fmt: skip
+
+#: The columns of a new message that the database's clock fills where its enqueuer does not.
+TIME_COLUMNS = ("run_at", "due_at", "enqueued_at")
+
+#: The columns of a new message that begin the same for every one, as SQL.
+FIRST_VALUES = {
+    "state": "0",
+    "lease": "0",
+    "tries": "0",
+    "crashes": "0",
+    "suspicion": "0",
+    "cancel_asked": "FALSE",
+    "dead_reason": "''",
+}
+
+#: What an overwritten message is reset to besides. Its lease is not: it never goes back.
+RESET_VALUES = {
+    **{name: value for name, value in FIRST_VALUES.items() if name != "lease"},
+    "tick": "NULL",
+    "worker_id": "NULL",
+    "claimed_at": "NULL",
+    "waits_for": "NULL",
+}
+
+BUCKET_COLUMNS = (
+    "bucket_id", "kind", "generated", "data", "stored_at", "expires_at", "started_ns",
+    "finished_ns", "success", "exception", "message_id", "topic", "queue", "priority", "tries",
+    "worker", "payload", "args_id", "spec", "headers",
+)  # fmt: skip
+
+FAILURE_COLUMNS = (
+    "message_key", "message_id", "topic", "queue", "worker", "number", "lease", "failed_at",
+    "duration_us", "exception", "fingerprint", "text", "traceback",
+)  # fmt: skip
+
+UPDATE_COLUMNS = (
+    "state", "run_at", "due_at", "tick", "tries", "crashes", "waits_for", "dead_reason",
+)  # fmt: skip
+
+
+def message(row: Sequence[Any]) -> StoredMessage:
+    """Return the message that a row of `MESSAGE_COLUMNS` holds."""
+    (
+        pk, id_, queue, topic, priority, state, run_at, due_at, tick, enqueued_at, lease, worker_id,
+        claimed_at, tries, crashes, cancel_asked, args_id, args_generated, payload, waits_for,
+        dead_reason, spec, headers,
+    ) = row  # fmt: skip
+    return StoredMessage(
+        key=RoutingKey(topic, queue, priority, id_, pk, lease),
+        parameters=decode_parameters(spec, tries=tries, run_at=run_at),
+        state=MessageState(state),
+        run_at=run_at,
+        due_at=due_at,
+        tick=tick,
+        enqueued_at=enqueued_at,
+        claimed_at=claimed_at,
+        worker_id=worker_id,
+        tries=tries,
+        crashes=crashes,
+        cancel_asked=bool(cancel_asked),
+        payload=payload,
+        args_id=args_id,
+        args_generated=bool(args_generated),
+        waits_for=waits_for,
+        dead_reason=dead_reason,
+        headers=decode_headers(headers),
+    )
+
+
+def new_message(new: NewMessage) -> tuple[Any, ...]:
+    """Return the values of `NEW_COLUMNS`."""
+    key = new.key
+    return (
+        key.id_, key.queue, key.topic, int(key.priority), new.args_id, new.args_generated,
+        new.payload, encode_parameters(new.parameters), encode_headers(new.headers),
+    )  # fmt: skip
+
+
+def update(end: Settlement) -> tuple[Any, ...]:
+    """Return the values of `UPDATE_COLUMNS`."""
+    assert end.state is not None  # noqa: S101 - rows that go are deleted, not updated
+    return (
+        int(end.state), end.run_at, end.due_at, end.tick, end.tries, end.crashes, end.waits_for,
+        end.dead_reason,
+    )  # fmt: skip
+
+
+def failure(end: Settlement) -> tuple[Any, ...]:
+    """Return the values of `FAILURE_COLUMNS`."""
+    key, found = end.message.key, end.failure
+    assert found is not None  # noqa: S101 - callers have filtered
+    return (
+        key.pk, key.id_, key.topic, key.queue, found.worker, end.message.tries + 1, key.lease,
+        found.at, found.duration_us, found.exception[:255], found.fingerprint, found.text,
+        found.traceback,
+    )  # fmt: skip
+
+
+def bucket(record: BucketRecord, stored_at: int) -> tuple[Any, ...]:
+    """Return the values of `BUCKET_COLUMNS`."""
+    held, origin = record.bucket, record.origin
+    expires_at = None if held.ttl is None else stored_at + clock.span_us(held.ttl)
+    if isinstance(held, ResultBucket):
+        exception = None if held.exception is None else held.exception[:255]
+        outcome = (held.started_when, held.finished_when, held.success, exception)
+        kind = Bucket.Kind.RESULT
+    else:
+        outcome = (None, None, None, None)
+        kind = Bucket.Kind.ARGUMENTS
+    came_from = (None,) * 10 if origin is None else (
+        origin.message_id, origin.topic, origin.queue, int(origin.priority), origin.tries,
+        origin.worker, origin.payload, origin.args_id, origin.spec, origin.headers,
+    )  # fmt: skip
+    return (
+        record.id_, int(kind), record.generated, held.data, stored_at, expires_at,
+        *outcome, *came_from,
+    )  # fmt: skip
+
+
+def bucket_value(row: Bucket) -> ArgsBucket:
+    """Return the bucket that a model instance holds."""
+    ttl = None
+    if row.expires_at is not None:
+        ttl = clock.from_us(row.expires_at) - clock.from_us(row.stored_at)
+    stored_at = clock.from_us(row.stored_at)
+    if row.kind == Bucket.Kind.ARGUMENTS:
+        return ArgsBucket(row.data, stored_at, ttl, row.bucket_id)
+    return ResultBucket(
+        row.data,
+        stored_at,
+        ttl,
+        row.bucket_id,
+        started_when=row.started_ns or 0,
+        finished_when=row.finished_ns or 0,
+        success=bool(row.success),
+        exception=row.exception,
+    )
+
+
+def worker_info(row: WorkerProcess) -> WorkerInfo:
+    """Return who a worker's row says it is."""
+    return WorkerInfo(
+        name=row.name,
+        host=row.host,
+        boot_id=row.boot_id,
+        pid=row.pid,
+        pid_started=row.pid_started,
+        queues=row.queues.split(),
+        topics=row.topics.split(),
+        version=row.version,
+    )

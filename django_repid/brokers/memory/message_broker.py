@@ -1,0 +1,303 @@
+"""Messages in this process."""
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from django_repid.brokers.memory import records
+from django_repid.brokers.memory.bucket_broker import InMemoryBucketBroker
+from django_repid.brokers.memory.roster import Roster
+from django_repid.core import clock
+from django_repid.core.bucket import BucketRecord
+from django_repid.core.errors import DuplicateJob
+from django_repid.core.message import (
+    Enqueued,
+    MessageCategory,
+    MessageState,
+    NewMessage,
+    OnDuplicate,
+    StoredMessage,
+)
+from django_repid.core.protocols import Beat, BucketBroker, Claim, ClaimRequest, Peer, WorkerInfo
+from django_repid.core.settlement import Settlement
+
+
+class InMemoryMessageBroker:
+    """Messages in this process; they are gone when it ends.
+
+    A claim looks at every ready message: meant for tests and small scripts, not for backlogs.
+    """
+
+    blocking = False
+    rings = True
+    courtesy_seconds = 0.0
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._messages: dict[int, StoredMessage] = {}
+        self._pk_by_id: dict[str, int] = {}
+        self._pks = itertools.count(1)
+        self._roster = Roster()
+        self._paused: set[str] = set()
+        self._bells: list[Callable[[], None]] = []
+        self._turn = 0
+
+    def now_us(self) -> int:
+        """See `MessageBroker.now_us`."""
+        return clock.now_us()
+
+    def stores(self, buckets: BucketBroker) -> bool:
+        """See `MessageBroker.stores`: buckets in memory are written under this broker's lock."""
+        return isinstance(buckets, InMemoryBucketBroker)
+
+    def enqueue(
+        self, messages: Sequence[NewMessage], args: BucketBroker | None = None
+    ) -> list[Enqueued]:
+        """See `MessageBroker.enqueue`."""
+        with self._lock:
+            for message in messages:
+                standing = self._standing(message)
+                if standing is not None and message.on_duplicate is OnDuplicate.RAISE:
+                    raise DuplicateJob.of(message.key.id_)
+            answers = [self._enqueue_one(message, args) for message in messages]
+        self._ring()
+        return answers
+
+    def _enqueue_one(self, message: NewMessage, args: BucketBroker | None) -> Enqueued:
+        standing = self._standing(message)
+        now = clock.now_us()
+        if standing is not None:
+            return Enqueued(
+                key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters
+            )
+        old = self._by_id(message.key.id_)
+        pk = next(self._pks) if old is None else old.key.pk
+        key = replace(message.key, pk=pk, lease=0 if old is None else old.key.lease)
+        self._put(records.fresh(message, key, now))
+        if args is not None and (record := message.args_record()) is not None:
+            args.store([record])
+        return Enqueued(key=key, duplicate=False, enqueued_at=now)
+
+    def _standing(self, message: NewMessage) -> StoredMessage | None:
+        """Return the message that stands in the way of a new one, if any does."""
+        standing = self._by_id(message.key.id_)
+        if standing is None or standing.state is MessageState.DEAD:
+            return None
+        replaceable = message.on_duplicate is OnDuplicate.REPLACE
+        return None if replaceable and standing.state is MessageState.READY else standing
+
+    def _by_id(self, id_: str) -> StoredMessage | None:
+        pk = self._pk_by_id.get(id_)
+        return None if pk is None else self._messages[pk]
+
+    def _put(self, message: StoredMessage) -> None:
+        assert message.key.pk is not None  # noqa: S101 - stored messages have one
+        self._messages[message.key.pk] = message
+        self._pk_by_id[message.key.id_] = message.key.pk
+
+    def _drop(self, message: StoredMessage) -> None:
+        assert message.key.pk is not None  # noqa: S101 - stored messages have one
+        del self._messages[message.key.pk]
+        del self._pk_by_id[message.key.id_]
+
+    def claim(self, request: ClaimRequest) -> Claim:
+        """See `MessageBroker.claim`."""
+        with self._lock:
+            now = clock.now_us()
+            ready = [
+                message
+                for message in self._messages.values()
+                if message.state is MessageState.READY
+                and request.serves(message.key.queue)
+                and message.key.queue not in self._paused
+            ]
+            wanted = [message for message in ready if message.key.topic in request.topics]
+            others = {
+                message.key.topic: message.key.queue
+                for message in ready
+                if message.key.topic not in request.topics
+            }
+            due = [message for message in wanted if message.run_at <= now]
+            later = [message.run_at for message in wanted if message.run_at > now]
+            chosen = self._in_turns(due)[: request.limit]
+            claimed = [self._take(message, request.worker_id, now) for message in chosen]
+        return Claim(
+            messages=claimed, now=now, next_due=min(later, default=None), others=others
+        )
+
+    def _in_turns(self, due: list[StoredMessage]) -> list[StoredMessage]:
+        """Order messages: within a queue by priority, due time and key; the queues in turns."""
+        by_queue: dict[str, list[StoredMessage]] = {}
+        for message in sorted(due, key=records.rank):
+            by_queue.setdefault(message.key.queue, []).append(message)
+        self._turn += 1
+        queues = list(by_queue.values())
+        start = self._turn % len(queues) if queues else 0
+        rounds = itertools.zip_longest(*queues[start:], *queues[:start])
+        return [message for one_round in rounds for message in one_round if message is not None]
+
+    def _take(self, message: StoredMessage, worker_id: int | None, now: int) -> StoredMessage:
+        claimed = records.taken(message, worker_id, now)
+        self._put(claimed)
+        return claimed
+
+    def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
+        """See `MessageBroker.seize`."""
+        with self._lock:
+            message = self._by_id(id_)
+            if message is None or message.state not in states:
+                return None
+            return self._take(message, None, clock.now_us())
+
+    def ask_cancel(self, id_: str) -> bool:
+        """See `MessageBroker.ask_cancel`."""
+        with self._lock:
+            message = self._by_id(id_)
+            if message is None or message.state is not MessageState.RUNNING:
+                return False
+            self._put(replace(message, cancel_asked=True))
+            return True
+
+    def settle(
+        self, settlements: Sequence[Settlement], results: BucketBroker | None = None
+    ) -> frozenset[int]:
+        """See `MessageBroker.settle`."""
+        lost = set()
+        stored: list[BucketRecord] = []
+        with self._lock:
+            for end in settlements:
+                key = end.message.key
+                held = self._messages.get(key.pk or 0)
+                if held is None or (held.state, held.key.lease) != (
+                    MessageState.RUNNING,
+                    key.lease,
+                ):
+                    lost.add(key.pk or 0)
+                    continue
+                if end.state is None:
+                    self._drop(held)
+                else:
+                    self._put(records.settled(held, end))
+                if end.result is not None:
+                    stored.append(end.result)
+            if results is not None and stored:
+                results.store(stored)
+                self.free([record.id_ for record in stored])
+        self._ring()
+        return frozenset(lost)
+
+    def free(self, bucket_ids: Collection[str]) -> None:
+        """See `MessageBroker.free`."""
+        with self._lock:
+            now = clock.now_us()
+            for message in list(self._messages.values()):
+                if message.state is MessageState.READY and message.waits_for in bucket_ids:
+                    self._put(replace(message, run_at=now, waits_for=None))
+        self._ring()
+
+    def browse(
+        self,
+        queue: str,
+        category: MessageCategory,
+        *,
+        topics: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[StoredMessage]:
+        """See `MessageBroker.browse`."""
+        now = clock.now_us()
+        with self._lock:
+            found = (
+                message
+                for pk, message in sorted(self._messages.items())
+                if pk > after
+                and message.key.queue == queue
+                and (topics is None or message.key.topic in topics)
+                and records.category(message, now) is category
+            )
+            return list(itertools.islice(found, limit))
+
+    def register(self, info: WorkerInfo) -> int:
+        """See `MessageBroker.register`."""
+        with self._lock:
+            return self._roster.add(info)
+
+    def beat(self, worker_id: int) -> Beat:
+        """See `MessageBroker.beat`."""
+        with self._lock:
+            known = self._roster.beat(worker_id)
+            mine = (m for m in self._messages.values() if m.worker_id == worker_id)
+            asked = frozenset(m.key.pk or 0 for m in mine if m.cancel_asked)
+            return Beat(known=known, cancelled=asked)
+
+    def deregister(self, worker_id: int) -> None:
+        """See `MessageBroker.deregister`."""
+        with self._lock:
+            self._roster.remove(worker_id)
+
+    def peers(self, worker_id: int) -> list[Peer]:
+        """See `MessageBroker.peers`."""
+        with self._lock:
+            return self._roster.others(worker_id)
+
+    def rescue(self, worker_id: int, beat: int) -> int:
+        """See `MessageBroker.rescue`."""
+        with self._lock:
+            if not self._roster.remove(worker_id, beat):
+                return 0
+            return self._free_running(lambda message: message.worker_id == worker_id)
+
+    def rescue_orphans(self) -> int:
+        """See `MessageBroker.rescue_orphans`."""
+        with self._lock:
+            known = {None, *self._roster.ids()}
+            return self._free_running(lambda message: message.worker_id not in known)
+
+    def _free_running(self, orphaned: Callable[[StoredMessage], bool]) -> int:
+        orphans = [
+            message
+            for message in self._messages.values()
+            if message.state is MessageState.RUNNING and orphaned(message)
+        ]
+        for message in orphans:
+            self._put(records.rescued(message))
+        self._ring()
+        return len(orphans)
+
+    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
+        """See `MessageBroker.prune`."""
+        with self._lock:
+            old = [
+                message
+                for message in self._messages.values()
+                if message.state is MessageState.DEAD and message.run_at < dead_before
+            ][:limit]
+            for message in old:
+                self._drop(message)
+        return len(old)
+
+    def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
+        """See `MessageBroker.pause`."""
+        with self._lock:
+            self._paused.add(queue)
+
+    def resume(self, queue: str) -> None:
+        """See `MessageBroker.resume`."""
+        with self._lock:
+            self._paused.discard(queue)
+        self._ring()
+
+    @contextmanager
+    def bell(self, ring: Callable[[], None]) -> Iterator[None]:
+        """See `MessageBroker.bell`."""
+        self._bells.append(ring)
+        try:
+            yield
+        finally:
+            self._bells.remove(ring)
+
+    def _ring(self) -> None:
+        for ring in list(self._bells):
+            ring()

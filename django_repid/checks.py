@@ -1,0 +1,188 @@
+"""System checks: what `manage.py check` teaches.
+
+=====  ===========================================================================================
+E001   a setting is wrong: unknown key, wrong kind of value, broker that cannot be made
+E002   a `tasks` module does not import
+E003   two actors have one name
+E010   (database) the server has no SKIP LOCKED, or is no database that django_repid knows
+E011   (database) the tables are missing or outdated
+W001   messages live on another database than the models, and no `commit_with` joins them
+W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
+W003   a connection pool is too small for the worker
+=====  ===========================================================================================
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS
+from django.db import connections as databases
+from django.db.migrations.executor import MigrationExecutor
+
+from django_repid import conf, discovery
+from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
+from django_repid.connections import connections
+from django_repid.core.connection import Connection
+from django_repid.core.errors import ActorConflict, ConfigurationError
+
+#: What a worker and views beside each other need of SQLite, to be pasted into DATABASES.
+SQLITE_OPTIONS = """"OPTIONS": {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+},"""
+
+#: The connections of a worker beside those of its actors: broker, heartbeat, janitor.
+OWN_CONNECTIONS = 3
+
+
+@register("django_repid")
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """Check REPID, and that its brokers can be made."""
+    found: list[CheckMessage] = []
+    try:
+        aliases = conf.aliases()
+    except ConfigurationError as error:
+        return [Error(str(error), id="django_repid.E001")]
+    for alias in aliases:
+        wrong = list(conf.problems(alias))
+        found += [Error(text, id="django_repid.E001") for text in wrong]
+        if not wrong:
+            try:
+                found += _about(connections[alias])
+            except ConfigurationError as error:
+                found.append(Error(str(error), id="django_repid.E001"))
+    return found
+
+
+@register("django_repid")
+def check_actors(**_: Any) -> list[CheckMessage]:
+    """Import the tasks modules, and look for actors of one name."""
+    try:
+        discovery.discover()
+    except ActorConflict as error:
+        return [Error(str(error), id="django_repid.E003")]
+    except ConfigurationError as error:
+        if any(conf.problems("default")):
+            return []  # E001 has said it
+        return [Error(str(error), id="django_repid.E002")]
+    return []
+
+
+@register(Tags.database)
+def check_databases(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check the databases that hold messages and buckets, as far as they can be reached."""
+    found: list[CheckMessage] = []
+    try:
+        used = {alias for name in conf.aliases() for alias in aliases_of(connections[name])}
+    except ConfigurationError:
+        return []  # E001 says it
+    for alias in sorted(used.intersection(databases or ())):
+        found += about_database(alias)
+    return found
+
+
+def aliases_of(connection: Connection) -> list[str]:
+    """Return the database aliases that a connection uses."""
+    brokers = (
+        connection.message_broker,
+        connection.args_bucket_broker,
+        connection.results_bucket_broker,
+    )
+    ours = (DatabaseMessageBroker, DatabaseBucketBroker)
+    return list(dict.fromkeys(broker.alias for broker in brokers if isinstance(broker, ours)))
+
+
+def about_database(alias: str) -> list[CheckMessage]:
+    """Return what is wrong with a database; nothing if it cannot be reached now."""
+    connection = databases[alias]
+    try:
+        connection.ensure_connection()
+        features = connection.features
+        if connection.vendor not in {"sqlite", "postgresql", "mysql"}:
+            text = f"django_repid has no statements for {connection.vendor} ({alias!r})."
+            return [Error(text, id="django_repid.E010")]
+        if connection.vendor != "sqlite" and not features.has_select_for_update_skip_locked:
+            text = (
+                f"The server of {alias!r} has no SKIP LOCKED, which workers need beside each "
+                "other: MariaDB 10.6, MySQL 8.0.1 or newer."
+            )
+            return [Error(text, id="django_repid.E010")]
+        executor = MigrationExecutor(connection)
+        targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] == "django_repid"]
+        if executor.migration_plan(targets):
+            text = f"The tables of django_repid on {alias!r} are missing or outdated."
+            hint = f"Run manage.py migrate --database {alias}."
+            return [Error(text, hint=hint, id="django_repid.E011")]
+    except Exception:  # noqa: BLE001 - since Django 6.1 a mere `check` comes here without a server
+        return []
+    return []
+
+
+def _about(connection: Connection) -> Iterable[CheckMessage]:
+    broker = connection.message_broker
+    if isinstance(broker, DatabaseMessageBroker):
+        yield from _about_alias(connection, broker)
+    for alias in aliases_of(connection):
+        yield from _about_sqlite(alias)
+        yield from _about_pool(alias, connection)
+
+
+def _about_alias(
+    connection: Connection, broker: DatabaseMessageBroker
+) -> Iterable[CheckMessage]:
+    if broker.alias != DEFAULT_DB_ALIAS and broker.commit_with is None:
+        yield Warning(
+            f"The messages of REPID[{connection.alias!r}] live on the database {broker.alias!r}: an "
+            "enqueue inside a transaction on another one is written at once, and stays if that "
+            "transaction rolls back.",
+            hint="Say whose commit an enqueue waits for: "
+            '"MESSAGE_BROKER": {"CLASS": "django_repid.brokers.database.DatabaseMessageBroker", '
+            f'"database": {broker.alias!r}, "commit_with": "default"}}.',
+            id="django_repid.W001",
+        )
+
+
+def _about_sqlite(alias: str) -> Iterable[CheckMessage]:
+    settings: Any = databases[alias].settings_dict
+    if databases[alias].vendor != "sqlite" or _in_memory(str(settings["NAME"])):
+        return
+    options = settings.get("OPTIONS", {})
+    immediate = str(options.get("transaction_mode", "")).upper() in {"IMMEDIATE", "EXCLUSIVE"}
+    wal = re.search(r"journal_mode\s*=\s*wal", options.get("init_command", ""), re.IGNORECASE)
+    if not (immediate and wal and options.get("timeout", 5) >= 10):
+        yield Warning(
+            f"The SQLite database {alias!r} runs with settings under which a worker and your views "
+            'lock each other out ("database is locked").',
+            hint=f"Add to DATABASES[{alias!r}]:\n{SQLITE_OPTIONS}",
+            id="django_repid.W002",
+        )
+
+
+def _in_memory(name: str) -> bool:
+    return name == ":memory:" or name.startswith("file:memorydb")
+
+
+def _about_pool(alias: str, connection: Connection) -> Iterable[CheckMessage]:
+    pool = databases[alias].settings_dict.get("OPTIONS", {}).get("pool")
+    if not isinstance(pool, dict):
+        return
+    needed = connections_needed(connection)
+    size = pool.get("max_size") or pool.get("min_size", 4)
+    if size < needed:
+        yield Warning(
+            f"The pool of {alias!r} has {size} connections; a worker of "
+            f"REPID[{connection.alias!r}] may need {needed}.",
+            hint=f"Set its max_size to {needed}, or THREADS and DATABASE_LANES lower.",
+            id="django_repid.W003",
+        )
+
+
+def connections_needed(connection: Connection, threads: int | None = None) -> int:
+    """Return how many connections to each database a worker may open."""
+    options = connection.options
+    return OWN_CONNECTIONS + (threads or options.threads) + options.database_lanes
+
+

@@ -1,0 +1,146 @@
+"""The settings: `settings.REPID`, checked and turned into values. Its only reader."""
+
+import difflib
+import numbers
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.conf import settings
+
+from django_repid.core.errors import ConfigurationError
+from django_repid.core.options import Options
+
+DEFAULTS: Mapping[str, Any] = {
+    "MESSAGE_BROKER": "django_repid.brokers.database.DatabaseMessageBroker",
+    "ARGS_BUCKET_BROKER": None,
+    "RESULTS_BUCKET_BROKER": "django_repid.brokers.database.DatabaseBucketBroker",
+    "OPTIONS": {},
+}
+BROKERS = ("MESSAGE_BROKER", "ARGS_BUCKET_BROKER", "RESULTS_BUCKET_BROKER")
+
+_NUMBERS = {field.name.upper(): field for field in fields(Options)}
+_TEXTS = ("SERIALIZER", "CONVERTER", "DISCOVER_MODULE")
+_DEFAULT_MODULE = "tasks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """One broker: its class, as a dotted path, and the arguments of its constructor."""
+
+    path: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasSettings:
+    """One alias of REPID. `serializer` and `converter` are dotted paths."""
+
+    alias: str
+    message_broker: BrokerSettings
+    args_bucket_broker: BrokerSettings | None
+    results_bucket_broker: BrokerSettings | None
+    options: Options
+    serializer: str | None
+    converter: str | None
+    discover_module: str
+
+
+def aliases() -> list[str]:
+    """Return the aliases of REPID; "default" is always one."""
+    return list(dict.fromkeys(("default", *_raw())))
+
+
+def read(alias: str) -> AliasSettings:
+    """Return the settings of one alias.
+
+    Raises:
+        ConfigurationError: there is no such alias, or something in it is wrong.
+
+    """
+    if alias not in aliases():
+        message = f"REPID has no alias {alias!r}; it has {', '.join(aliases())}."
+        raise ConfigurationError(message)
+    if found := list(problems(alias)):
+        raise ConfigurationError(" ".join(found))
+    given = {**DEFAULTS, **_raw().get(alias, {})}
+    options = given["OPTIONS"]
+    message_broker = _broker(given["MESSAGE_BROKER"])
+    assert message_broker is not None  # noqa: S101 - `problems` has seen to it
+    return AliasSettings(
+        alias=alias,
+        message_broker=message_broker,
+        args_bucket_broker=_broker(given["ARGS_BUCKET_BROKER"]),
+        results_bucket_broker=_broker(given["RESULTS_BUCKET_BROKER"]),
+        options=Options(**{k.lower(): v for k, v in options.items() if k in _NUMBERS}),
+        serializer=options.get("SERIALIZER"),
+        converter=options.get("CONVERTER"),
+        discover_module=options.get("DISCOVER_MODULE", _DEFAULT_MODULE),
+    )
+
+
+def problems(alias: str) -> Iterable[str]:
+    """Yield what is wrong with the settings of one alias, in words."""
+    raw = _raw().get(alias, {})
+    place = f"REPID[{alias!r}]"
+    if not isinstance(raw, Mapping):
+        yield f"{place} must be a dict, not {raw!r}."
+        return
+    yield from _unknown(place, raw, DEFAULTS)
+    for key in BROKERS:
+        yield from _broker_problems(f"{place}[{key!r}]", raw.get(key, DEFAULTS[key]), key)
+    options = raw.get("OPTIONS", {})
+    if not isinstance(options, Mapping):
+        yield f"{place}['OPTIONS'] must be a dict, not {options!r}."
+        return
+    yield from _unknown(f"{place}['OPTIONS']", options, (*_NUMBERS, *_TEXTS))
+    for key, value in options.items():
+        yield from _option_problems(f"{place}['OPTIONS'][{key!r}]", key, value)
+
+
+def _raw() -> Mapping[str, Any]:
+    raw = getattr(settings, "REPID", {})
+    if not isinstance(raw, Mapping):
+        message = f"REPID must be a dict of aliases, laid out like CACHES, not {raw!r}."
+        raise ConfigurationError(message)
+    return raw
+
+
+def _unknown(place: str, given: Iterable[str], known: Iterable[str]) -> Iterable[str]:
+    known = list(known)
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(known)}."
+            yield f"{place} has no key {key!r}. {hint}"
+
+
+def _broker_problems(place: str, value: Any, key: str) -> Iterable[str]:
+    if value is None and key != "MESSAGE_BROKER":
+        return
+    named = value.get("CLASS") if isinstance(value, Mapping) else value
+    if not isinstance(named, str) or "." not in named:
+        yield (
+            f"{place} must be a dotted path, or a dict of CLASS and the arguments of its "
+            f"constructor, not {value!r}."
+        )
+
+
+def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
+    if key in _TEXTS and not isinstance(value, str):
+        yield f"{place} must be text, not {value!r}."
+    if key not in _NUMBERS:
+        return
+    whole = _NUMBERS[key].type is int
+    kind = numbers.Integral if whole else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
+        yield f"{place} must be {'an int' if whole else 'a number'} above 0, not {value!r}."
+
+
+def _broker(value: Any) -> BrokerSettings | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return BrokerSettings(path=value, arguments={})
+    arguments = {name: argument for name, argument in value.items() if name != "CLASS"}
+    return BrokerSettings(path=value["CLASS"], arguments=arguments)

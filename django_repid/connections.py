@@ -1,0 +1,181 @@
+"""The composition root: aliases of the settings to connections, and Django as core's host."""
+
+import logging
+import threading
+import time
+from contextlib import AbstractContextManager
+from datetime import tzinfo
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.asyncio import async_unsafe
+from django.utils.module_loading import import_string
+
+from django_repid import conf, scope
+from django_repid.core.config import Config
+from django_repid.core.connection import Connection
+from django_repid.core.errors import ConfigurationError
+from django_repid.core.host import Host
+from django_repid.core.serializer import default_serializer
+
+logger = logging.getLogger("django_repid")
+
+_REMINDER_SECONDS = 60.0
+
+
+class Connections:
+    """The connections of the settings, each made at its first use and shared by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, Connection] = {}
+
+    def __getitem__(self, alias: str) -> Connection:
+        """Return the connection of an alias.
+
+        Raises:
+            ConfigurationError: there is no such alias, or its settings are wrong.
+
+        """
+        found = self._made.get(alias)
+        if found is None:
+            with self._lock:
+                found = self._made.get(alias) or make(conf.read(alias))
+                self._made[alias] = found
+        return found
+
+    def forget(self) -> None:
+        """Make them anew at their next use: the settings have changed."""
+        with self._lock:
+            self._made.clear()
+
+
+connections = Connections()
+
+
+def make(given: conf.AliasSettings) -> Connection:
+    """Return a new connection as its settings say.
+
+    Raises:
+        ConfigurationError: a dotted path leads nowhere, or a broker refuses its arguments.
+
+    """
+    return Connection(
+        _broker("MESSAGE_BROKER", given.alias, given.message_broker),
+        _broker("ARGS_BUCKET_BROKER", given.alias, given.args_bucket_broker),
+        _broker(
+            "RESULTS_BUCKET_BROKER", given.alias, given.results_bucket_broker, use_result_bucket=True
+        ),
+        options=given.options,
+        serializer=None if given.serializer is None else load(given.serializer, "SERIALIZER"),
+        alias=given.alias,
+    )
+
+
+def configure() -> None:
+    """Set the defaults of the process as the `default` alias says."""
+    given = conf.read("default")
+    Config.SERIALIZER = load(given.serializer, "SERIALIZER") or default_serializer
+    Config.CONVERTER = load(given.converter, "CONVERTER")
+
+
+def load(path: str | None, key: str) -> Any:
+    """Return what a dotted path of the settings leads to; None for None.
+
+    Raises:
+        ConfigurationError: it leads nowhere.
+
+    """
+    if path is None:
+        return None
+    try:
+        return import_string(path)
+    except ImportError as error:
+        message = f"{key} = {path!r} leads nowhere: {error}"
+        raise ConfigurationError(message) from error
+
+
+def _broker(key: str, alias: str, given: conf.BrokerSettings | None, **more: Any) -> Any:
+    if given is None:
+        return None
+    place = f"REPID[{alias!r}][{key!r}]"
+    cls = load(given.path, place)
+    try:
+        return cls(**{**given.arguments, **more})
+    except TypeError as error:
+        message = f"{place}: {given.path} cannot be made with {dict(given.arguments)!r}: {error}"
+        raise ConfigurationError(message) from error
+
+
+class Actors(Protocol):
+    """The project's actors; `django_repid.discovery`, which stands above this module."""
+
+    def router(self) -> Any:
+        """Import the modules that register them."""
+
+    def is_done(self) -> bool:
+        """Whether they have been imported."""
+
+    def find_actor(self, name: str) -> Any | None:
+        """Return the actor of this name."""
+
+
+class DjangoHost(Host):
+    """Django's part: see `Host`."""
+
+    uses_lanes = True
+
+    def __init__(self, actors: Actors) -> None:
+        self._actors = actors
+        self._reminded = float("-inf")
+
+    @property
+    def prepared(self) -> bool:  # type: ignore[override]  # a constant for hosts without modules
+        """Whether the tasks modules have been imported."""
+        return self._actors.is_done()
+
+    def prepare(self) -> None:
+        """Import the tasks modules."""
+        self._actors.router()
+
+    def resolve(self, alias: str) -> Connection:
+        """See `Host.resolve`."""
+        return connections[alias]
+
+    def find_actor(self, name: str) -> Any | None:
+        """See `Host.find_actor`."""
+        return self._actors.find_actor(name)
+
+    def guard_sync(self, twin: str) -> None:
+        """See `Host.guard_sync`: Django's own guard, with its own way of switching it off."""
+        awaited = twin.removesuffix("_sync")
+        message = f"{twin}() would block the running event loop: await {awaited} instead."
+        async_unsafe(message)(lambda: None)()
+
+    def timezone(self) -> tzinfo:
+        """See `Host.timezone`: Django's current one."""
+        return timezone.get_current_timezone()
+
+    def tidy(self) -> None:
+        """See `Host.tidy`."""
+        scope.tidy()
+
+    def job_scope(self) -> AbstractContextManager[None]:
+        """See `Host.job_scope`."""
+        return scope.job_scope()
+
+    def thread_scope(self) -> AbstractContextManager[None]:
+        """See `Host.thread_scope`."""
+        return scope.thread_scope()
+
+    def enqueued(self, connection: Connection) -> None:
+        """Under DEBUG, say about once a minute if no worker is there to run what is enqueued."""
+        now = time.monotonic()
+        if not settings.DEBUG or now - self._reminded < _REMINDER_SECONDS:
+            return
+        self._reminded = now
+        if not connection.message_broker.peers(0):
+            logger.warning(
+                "A job was enqueued, but no worker is running. Start one: manage.py repid_worker"
+            )

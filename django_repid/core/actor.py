@@ -1,0 +1,32 @@
+"""An actor: a function that runs jobs, and its terms."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django_repid.core.converter import ConverterT
+from django_repid.core.retry import RetryPolicyT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """A registered function. `timeout` and `retries` are what its jobs get unless they say."""
+
+    fn: Callable[..., Any]
+    name: str
+    queue: str
+    retry_policy: RetryPolicyT
+    converter: ConverterT
+    timeout: timedelta | None = None
+    retries: int | None = None
+    is_async: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.fn))
+
+    @property
+    def place(self) -> str:
+        """Where the function stands, for messages to people."""
+        return f"{self.fn.__module__}.{self.fn.__qualname__}"

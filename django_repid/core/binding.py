@@ -1,0 +1,45 @@
+"""From actor functions and calls of them to what a job holds."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from django_repid.core.actor import Actor
+from django_repid.core.errors import InvalidJob
+from django_repid.core.names import check_actor_name
+from django_repid.core.router import actors_of
+
+
+def identify(name: Any) -> tuple[Actor | None, str]:
+    """Return the actor behind a function, or None, and the name."""
+    if not callable(name):
+        return None, check_actor_name(name)
+    found = {actor.name: actor for actor in actors_of(name)}
+    if len(found) != 1:
+        known = " and ".join(sorted(found)) or "nothing"
+        message = (
+            f"The function {getattr(name, '__qualname__', name)!r} is registered as {known}. "
+            "Pass a function that @router.actor has registered once, or the actor's name."
+        )
+        raise InvalidJob(message)
+    return next((actor, actor.name) for actor in found.values())
+
+
+def bind(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call by parameter name, as they travel."""
+    signature = inspect.signature(fn)
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        message = f"The arguments do not fit {fn.__qualname__}{signature}: {error}."
+        raise InvalidJob(message) from error
+    by_name: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_KEYWORD:
+            by_name.update(value)
+        elif kind is inspect.Parameter.VAR_POSITIONAL:
+            by_name.update({f"{name}_{place}": one for place, one in enumerate(value)})
+        else:
+            by_name[name] = value
+    return by_name

@@ -1,0 +1,16 @@
+"""The defaults of the process: what the settings say, changeable for bare scripts."""
+
+from typing import Any
+
+from django_repid.core.serializer import SerializerT, default_serializer
+
+
+class Config:
+    """`SERIALIZER` makes the text of arguments and results; `CONVERTER` is the class that maps it
+    to an actor's parameters and back (None: `DefaultConverter`).
+
+    Set them before the routers are made. A connection's own `SERIALIZER` option goes first.
+    """
+
+    SERIALIZER: SerializerT = staticmethod(default_serializer)
+    CONVERTER: Any = None

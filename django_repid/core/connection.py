@@ -1,0 +1,246 @@
+"""A connection: the brokers that belong together, and what is done with them together.
+
+Everything here is synchronous; `run` is the one way from a coroutine to it.
+"""
+
+import contextvars
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+
+from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.errors import ConfigurationError
+from django_repid.core.host import host
+from django_repid.core.message import Enqueued, NewMessage, StoredMessage
+from django_repid.core.middleware import Middleware
+from django_repid.core.options import Options
+from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, MessageBroker
+from django_repid.core.serializer import SerializerT
+from django_repid.core.settlement import Settlement
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Connection:
+    """A message broker, and the bucket brokers for arguments and results that go with it.
+
+    Made by hand in scripts and tests, and from `REPID[alias]` in Django projects. It may be
+    shared by all threads. `alias` names it in messages to people.
+    """
+
+    def __init__(
+        self,
+        message_broker: MessageBroker,
+        args_bucket_broker: BucketBroker | None = None,
+        results_bucket_broker: BucketBroker | None = None,
+        *,
+        options: Options | None = None,
+        serializer: SerializerT | None = None,
+        alias: str = "(unnamed)",
+    ) -> None:
+        if results_bucket_broker is not None and not results_bucket_broker.use_result_bucket:
+            message = (
+                "results_bucket_broker must hold result buckets: make it with "
+                f"{type(results_bucket_broker).__name__}(use_result_bucket=True)."
+            )
+            raise ConfigurationError(message)
+        self.message_broker = message_broker
+        self.args_bucket_broker = args_bucket_broker
+        self.results_bucket_broker = results_bucket_broker
+        self.options = options or Options()
+        self.serializer = serializer
+        self.alias = alias
+        self.middleware = Middleware()
+        self.is_open = False
+
+    def __repr__(self) -> str:
+        return f"<Connection {self.alias}: {type(self.message_broker).__name__}>"
+
+    async def connect(self) -> None:
+        """Mark the connection as open. Brokers connect at their first use."""
+        self.is_open = True
+
+    async def disconnect(self) -> None:
+        """Mark the connection as closed. Django's own database connections stay as they are."""
+        self.is_open = False
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a call may wait for a socket or a file, and so must not run on an event loop."""
+        brokers = (self.message_broker, self.args_bucket_broker, self.results_bucket_broker)
+        return any(broker.blocking for broker in brokers if broker is not None)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` from a coroutine, on the thread that Django's connections live on."""
+        if not self.blocking:
+            return function(*args, **kwargs)
+        return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
+
+    def enqueue(self, messages: Sequence[NewMessage]) -> list[Enqueued]:
+        """Write messages with their args buckets; see `MessageBroker.enqueue`."""
+        buckets = self.args_bucket_broker
+        if buckets is None or self.message_broker.stores(buckets):
+            answers = self.message_broker.enqueue(messages, buckets)
+        else:
+            answers = self._enqueue_apart(messages, buckets)
+        host().enqueued(self)
+        return answers
+
+    def _enqueue_apart(
+        self, messages: Sequence[NewMessage], buckets: BucketBroker
+    ) -> list[Enqueued]:
+        """Write messages to one store and their args buckets to another.
+
+        Under a generated id the bucket goes first, so that no worker meets a message without it. A
+        chosen id may be a duplicate, whose bucket must stay as it is: there the message goes
+        first, and a worker that is faster waits for the bucket.
+        """
+        buckets.store(_records(m for m in messages if m.on_duplicate is None))
+        answers = self.message_broker.enqueue(messages)
+        unique = (
+            message
+            for message, answer in zip(messages, answers, strict=True)
+            if message.on_duplicate is not None and not answer.duplicate
+        )
+        buckets.store(_records(unique))
+        return answers
+
+    def claim(self, request: ClaimRequest) -> tuple[Claim, Mapping[str, ArgsBucket]]:
+        """Claim messages, and fetch the buckets that hold their arguments."""
+        claim = self.message_broker.claim(request)
+        return claim, self.arguments(claim.messages)
+
+    def arguments(self, messages: Iterable[StoredMessage]) -> Mapping[str, ArgsBucket]:
+        """Return the args buckets of `messages` that are there.
+
+        They are looked up among the arguments, then among the results, so that the result of one
+        job can be the arguments of the next.
+        """
+        wanted = {m.args_id for m in messages if m.args_id is not None}
+        if not wanted:
+            return {}
+        found: dict[str, ArgsBucket] = {}
+        for broker in (self.args_bucket_broker, self.results_bucket_broker):
+            if broker is not None and (missing := wanted - found.keys()):
+                found.update(self.get_buckets(broker, missing))
+        return found
+
+    def get_buckets(
+        self, broker: BucketBroker, ids: Collection[str]
+    ) -> Mapping[str, ArgsBucket]:
+        """Read buckets, with the events of `get_bucket`."""
+        if not self.middleware.listens("get_bucket"):
+            return broker.get(ids)
+        for id_ in ids:
+            self.middleware.emit("before_get_bucket", id_=id_)
+        found = broker.get(ids)
+        for id_ in ids:
+            self.middleware.emit("after_get_bucket", id_=id_, result=found.get(id_))
+        return found
+
+    def result(self, id_: str) -> ResultBucket | None:
+        """Return the result bucket under `id_`, or None."""
+        if self.results_bucket_broker is None:
+            return None
+        bucket = self.get_buckets(self.results_bucket_broker, [id_]).get(id_)
+        return bucket if isinstance(bucket, ResultBucket) else None
+
+    def settle(self, settlements: Sequence[Settlement]) -> frozenset[int]:
+        """Write the ends of claims with their results; return the keys of lost leases.
+
+        Where messages and results live in one store it is one transaction. Elsewhere the results
+        go first: a crash in between runs the job again, and overwrites its result.
+        """
+        results = self.results_bucket_broker
+        if results is None or self.message_broker.stores(results):
+            return self.message_broker.settle(settlements, results)
+        stored = [end.result for end in settlements if end.result is not None]
+        if stored:
+            results.store(stored)
+        lost = self.message_broker.settle(settlements)
+        if stored:
+            self.message_broker.free([record.id_ for record in stored])
+        return lost
+
+
+def _records(messages: Iterable[NewMessage]) -> list[BucketRecord]:
+    return [record for message in messages if (record := message.args_record()) is not None]
+
+
+class Repid:
+    """A connection with a switch that makes it the default.
+
+    `magic_connect` makes it the default of the whole process until `magic_disconnect`; inside
+    `async with app.magic()` it is besides the default of that context, whatever else connects
+    meanwhile. Without either, the `default` alias of the settings serves.
+    """
+
+    _process_default: Connection | None = None
+    _context_default: contextvars.ContextVar[Connection | None] = contextvars.ContextVar(
+        "django_repid_connection", default=None
+    )
+
+    def __init__(
+        self, connection: Connection, *, middlewares: Iterable[object] | None = None
+    ) -> None:
+        self.connection = connection
+        for middleware in middlewares or ():
+            connection.middleware.add_middleware(middleware)
+
+    @classmethod
+    def get_magic_connection(cls) -> Connection:
+        """Return the default connection of this context.
+
+        Raises:
+            ConfigurationError: none was made the default, and there are no settings.
+
+        """
+        return get_connection(None)
+
+    async def magic_connect(self) -> Connection:
+        """Make this connection the process's default."""
+        if not self.connection.is_open:
+            await self.connection.connect()
+        Repid._process_default = self.connection
+        return self.connection
+
+    async def magic_disconnect(self) -> Connection:
+        """Close this connection, and take it back as the process's default."""
+        await self.connection.disconnect()
+        if Repid._process_default is self.connection:
+            Repid._process_default = None
+        return self.connection
+
+    @asynccontextmanager
+    async def magic(self, *, auto_disconnect: bool = False) -> AsyncIterator[Connection]:
+        """Make this connection the default; with `auto_disconnect` only inside the block."""
+        await self.magic_connect()
+        token = self._context_default.set(self.connection)
+        try:
+            yield self.connection
+        finally:
+            self._context_default.reset(token)
+            if auto_disconnect:
+                await self.magic_disconnect()
+
+
+def get_connection(which: str | Connection | None) -> Connection:
+    """Return a connection: itself, that of an alias, or for None the default one.
+
+    Raises:
+        ConfigurationError: there is none.
+
+    """
+    if isinstance(which, Connection):
+        return which
+    if which is not None:
+        return _resolve(which)
+    return Repid._context_default.get() or Repid._process_default or _resolve("default")
+
+
+def _resolve(alias: str) -> Connection:
+    connection: Connection = host().resolve(alias)
+    return connection

@@ -1,0 +1,167 @@
+"""A message: the record of a job that waits, runs or is dead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
+from uuid import uuid4
+
+from django_repid.core.bucket import ArgsBucket, BucketRecord
+from django_repid.core.clock import utc_now
+
+
+class PrioritiesT(IntEnum):
+    """The priorities that have a name. Any small integer is legal, and more is sooner."""
+
+    LOW = 0
+    MEDIUM = 5
+    HIGH = 9
+
+
+class MessageCategory(StrEnum):
+    """What a queue can be browsed for."""
+
+    NORMAL = "NORMAL"
+    DELAYED = "DELAYED"
+    DEAD = "DEAD"
+
+
+class MessageState(IntEnum):
+    """The three states of a row. A deferred or retried job is READY with a later `run_at`."""
+
+    READY = 0
+    RUNNING = 1
+    DEAD = 2
+
+
+class OnDuplicate(StrEnum):
+    """What becomes of an enqueue whose chosen id waits or runs already."""
+
+    SKIP = "skip"
+    RAISE = "raise"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingKey:
+    """Where a message belongs, and which attempt of it this is.
+
+    `pk` and `lease` are the fence: an attempt may change its message only while the store still
+    holds it under this pair in state RUNNING. `pk` is None until the store has assigned one.
+    """
+
+    topic: str
+    queue: str = "default"
+    priority: int = PrioritiesT.MEDIUM
+    id_: str = field(default_factory=lambda: uuid4().hex)
+    pk: int | None = None
+    lease: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetriesProperties:
+    """How often a job may be tried again, and how often it has been."""
+
+    max_amount: int = 0
+    already_tried: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResultProperties:
+    """Under which id a job's result is stored, and for how long (None: for ever)."""
+
+    id_: str
+    ttl: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DelayProperties:
+    """When a job may run."""
+
+    delay_until: datetime | None = None
+    next_execution_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The terms of a job: everything about it that is neither its arguments nor its address."""
+
+    execution_timeout: timedelta = timedelta(minutes=10)
+    result: ResultProperties | None = None
+    retries: RetriesProperties = RetriesProperties()
+    delay: DelayProperties = DelayProperties()
+    timestamp: datetime = field(default_factory=utc_now)
+    ttl: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMessage:
+    """What `enqueue` hands to a broker.
+
+    `run_at` None means "now, by the store's clock". `args` is to be stored under `args_id`.
+    Without `on_duplicate` the id was generated for this enqueue and cannot clash.
+    """
+
+    key: RoutingKey
+    parameters: Parameters
+    run_at: int | None = None
+    payload: str | None = None
+    args_id: str | None = None
+    args_generated: bool = False
+    args: ArgsBucket | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    on_duplicate: OnDuplicate | None = None
+
+    def args_record(self) -> BucketRecord | None:
+        """Return the bucket that is to be stored with it, if there is one."""
+        if self.args is None or self.args_id is None:
+            return None
+        return BucketRecord(id_=self.args_id, bucket=self.args, generated=self.args_generated)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message as its store holds it: claimed by a worker, or looked at.
+
+    Times are microseconds since the epoch by the store's clock. `run_at`: not before; of a dead
+    message, when it died. `due_at`: when it became due, which `ttl` counts from (back-off moves
+    only `run_at`). `tries`: failed attempts so far. `waits_for`: the bucket it waits for.
+    """
+
+    key: RoutingKey
+    parameters: Parameters
+    state: MessageState
+    run_at: int
+    due_at: int
+    tick: int | None
+    enqueued_at: int
+    claimed_at: int | None
+    worker_id: int | None
+    tries: int
+    crashes: int
+    cancel_asked: bool
+    payload: str | None
+    args_id: str | None
+    args_generated: bool
+    waits_for: str | None
+    dead_reason: str
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Enqueued:
+    """What a broker answers for one `NewMessage`.
+
+    Where the message is only written on commit, `duplicate` and `enqueued_at` are None until
+    then. `standing`: the terms of the job that a duplicate found in its place.
+    """
+
+    key: RoutingKey
+    duplicate: bool | None
+    enqueued_at: int | None
+    standing: Parameters | None = None
+
+    def complete(self, written: "Enqueued") -> None:
+        """Take over what is known once the message has been written."""
+        self.key, self.duplicate = written.key, written.duplicate
+        self.enqueued_at, self.standing = written.enqueued_at, written.standing

@@ -1,0 +1,40 @@
+"""The grammar of names and ids, and one check for each."""
+
+import re
+
+from django_repid.core.errors import InvalidJob
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+ACTOR_NAME_LENGTH = 255
+QUEUE_NAME_LENGTH = 64
+ID_LENGTH = 128
+
+
+def _check(what: str, value: object, pattern: re.Pattern[str], length: int, wants: str) -> str:
+    if not isinstance(value, str):
+        message = f"{what} must be a str, not {type(value).__name__} ({value!r})."
+        raise InvalidJob(message)
+    if len(value) > length or pattern.fullmatch(value) is None:
+        shown = value if len(value) <= 80 else f"{value[:77]}..."
+        message = f"{what} {shown!r} is not valid: {wants}, at most {length} characters."
+        raise InvalidJob(message)
+    return value
+
+
+def check_actor_name(value: object, what: str = "name") -> str:
+    """Return `value` if it can name an actor, else raise `InvalidJob`."""
+    wants = 'a letter or "_" first, then letters, digits, "_", "-" and "."'
+    return _check(what, value, _NAME, ACTOR_NAME_LENGTH, wants)
+
+
+def check_queue_name(value: object, what: str = "queue") -> str:
+    """Return `value` if it can name a queue, else raise `InvalidJob`."""
+    wants = 'a letter or "_" first, then letters, digits, "_", "-" and "."'
+    return _check(what, value, _NAME, QUEUE_NAME_LENGTH, wants)
+
+
+def check_id(value: object, what: str = "id_") -> str:
+    """Return `value` if it can be the id of a job or a bucket, else raise `InvalidJob`."""
+    return _check(what, value, _ID, ID_LENGTH, 'letters, digits, "_" and "-" only')

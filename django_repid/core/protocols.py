@@ -1,0 +1,216 @@
+"""The seam: what a store of messages, and a store of buckets, must be able to do.
+
+Every method is synchronous and speaks of jobs, never of SQL. A broker is shared by all threads of
+a process; each method works on the calling thread's own connection and never waits for a lock that
+a stranger's transaction holds, except `enqueue` of a chosen id. The contract suite in
+`django_repid.testing.contract` says in tests what the sentences here promise.
+
+Time is the store's own clock, in microseconds since the epoch.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from django_repid.core.bucket import ArgsBucket, BucketRecord
+from django_repid.core.message import (
+    Enqueued,
+    MessageCategory,
+    MessageState,
+    NewMessage,
+    StoredMessage,
+)
+from django_repid.core.settlement import Settlement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """Which messages a worker can take: at most `limit`, for these topics.
+
+    `queues` None means every queue; `excluded` are left out either way. Within a queue strictly by
+    priority, then by due time; between queues in turns, so that none starves.
+    """
+
+    worker_id: int
+    topics: Collection[str]
+    limit: int
+    queues: Collection[str] | None = None
+    excluded: Collection[str] = ()
+
+    def serves(self, queue: str) -> bool:
+        """Whether this request takes messages of `queue`."""
+        return (self.queues is None or queue in self.queues) and queue not in self.excluded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a claim brought: messages, now RUNNING under a raised lease, and the store's time.
+
+    `next_due`: when the next message that the request would take becomes due (None: none is
+    known). `others`: topics that have ready messages and were not asked for, with the queue of one.
+    """
+
+    messages: Sequence[StoredMessage]
+    now: int
+    next_due: int | None
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """Who a worker is. `boot_id`, `pid` and `pid_started` tell on its host whether it lives."""
+
+    name: str
+    host: str
+    boot_id: str
+    pid: int
+    pid_started: str
+    queues: Sequence[str]
+    topics: Sequence[str]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another worker as this one sees it.
+
+    `beat` is a counter; only that it stands still means something. `alive` is what the operating
+    system says (None: it cannot tell from here).
+    """
+
+    worker_id: int
+    beat: int
+    info: WorkerInfo
+    alive: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The answer to a beat. Not `known`: this worker was declared dead and must register anew."""
+
+    known: bool
+    cancelled: frozenset[int] = frozenset()
+
+
+class BucketBroker(Protocol):
+    """A store of buckets: arguments and results in one namespace."""
+
+    use_result_bucket: bool
+    #: Whether a call may block, so that coroutines must make it on another thread.
+    blocking: bool
+
+    def store(self, records: Sequence[BucketRecord]) -> None:
+        """Write buckets; what stands under one of the ids is replaced. The last of equals wins."""
+
+    def get(self, ids: Iterable[str]) -> Mapping[str, ArgsBucket]:
+        """Return the buckets that are there; expired ones are not, pruned or not."""
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove buckets; return how many there were."""
+
+    def prune(self, limit: int = 500) -> int:
+        """Remove up to `limit` expired buckets; return how many."""
+
+
+class MessageBroker(Protocol):
+    """A store of messages."""
+
+    blocking: bool
+    #: Whether `bell` rings for every message, so that idle workers may poll more rarely.
+    rings: bool
+
+    @property
+    def courtesy_seconds(self) -> float:
+        """How long a busy worker leaves the store alone after a write, for others to get in."""
+
+    def now_us(self) -> int:
+        """Return the store's time."""
+
+    def stores(self, buckets: BucketBroker) -> bool:
+        """Whether this broker writes buckets of that broker itself, in its own transactions."""
+
+    def enqueue(
+        self, messages: Sequence[NewMessage], args: BucketBroker | None = None
+    ) -> list[Enqueued]:
+        """Write messages, all or none, in the caller's transaction where there is one.
+
+        With `args`, a broker that `stores` says yes to, their args buckets are written with them;
+        a message that is skipped as a duplicate leaves its bucket untouched. A dead message never
+        blocks: it is replaced.
+
+        Raises:
+            DuplicateJob: one with on_duplicate RAISE waits or runs already.
+
+        """
+
+    def claim(self, request: ClaimRequest) -> Claim:
+        """Take messages that are due: no message is ever given to two claims."""
+
+    def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
+        """Claim one message by its id, for nobody's worker, if it is in one of `states`.
+
+        The caller must settle it. Should it die before that, the message is rescued as an orphan.
+        """
+
+    def ask_cancel(self, id_: str) -> bool:
+        """Ask the worker that runs this message to stop; False if none does."""
+
+    def settle(
+        self, settlements: Sequence[Settlement], results: BucketBroker | None = None
+    ) -> frozenset[int]:
+        """Write the ends of claims in one transaction; return the keys (pk) of lost leases.
+
+        With `results`, a broker that `stores` says yes to, result buckets belong to it, and every
+        message that waits for one of them is made due. Of a lost lease nothing is written.
+        """
+
+    def free(self, bucket_ids: Collection[str]) -> None:
+        """Make the messages due that wait for one of these buckets, which another store holds."""
+
+    def browse(
+        self,
+        queue: str,
+        category: MessageCategory,
+        *,
+        topics: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[StoredMessage]:
+        """Look at messages in the order of their keys, from the one after `after` on."""
+
+    def register(self, info: WorkerInfo) -> int:
+        """Make a worker known; return its id, which is never used again."""
+
+    def beat(self, worker_id: int) -> Beat:
+        """Give a sign of life."""
+
+    def deregister(self, worker_id: int) -> None:
+        """Forget a worker that has settled or handed back everything it claimed."""
+
+    def peers(self, worker_id: int) -> list[Peer]:
+        """Return the other workers of this store."""
+
+    def rescue(self, worker_id: int, beat: int) -> int:
+        """Declare a worker dead if its counter still stands at `beat`, and free what it ran.
+
+        One transaction; returns how many messages were freed.
+        """
+
+    def rescue_orphans(self) -> int:
+        """Free running messages of workers that are not known (any more); return how many."""
+
+    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
+        """Remove up to `limit` rows of each kind that are older; return how many.
+
+        Dead messages and failures count from `dead_before`, statistics from the other.
+        """
+
+    def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
+        """Let no worker claim from `queue` until it is resumed."""
+
+    def resume(self, queue: str) -> None:
+        """Let workers claim from `queue` again."""
+
+    def bell(self, ring: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `ring`, from any thread, when a message may have become due, while entered."""

@@ -1,0 +1,99 @@
+"""The converter that validates with pydantic. The only file that imports it."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from typing_extensions import NotRequired, Required, TypedDict
+
+from django_repid.core.arguments import Arguments, serialize_result
+from django_repid.core.errors import ArgsInvalid, ConfigurationError, ResultInvalid
+
+_KINDS = inspect.Parameter
+
+
+class PydanticConverter:
+    """Validates arguments and results against the annotations of the actor.
+
+    Parameters without an annotation take anything. Unknown names are an error, unless the actor
+    takes `**kwargs`. `*args` cannot be validated by name and is refused: `BasicConverter` takes it.
+
+    Raises:
+        ConfigurationError: at registration: an annotation that pydantic cannot read.
+
+    """
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        try:
+            signature = inspect.signature(fn, eval_str=True)
+            self._inputs = _input_adapter(fn.__name__, signature)
+            self._output = _output_adapter(signature.return_annotation)
+        except (PydanticUserError, PydanticSchemaGenerationError, NameError) as error:
+            message = (
+                f"pydantic cannot read the annotations of actor function {fn.__qualname__}: "
+                f"{error} Correct them, or register it with converter=BasicConverter."
+            )
+            raise ConfigurationError(message) from error
+        self._positional = [
+            p for p in signature.parameters.values() if p.kind is _KINDS.POSITIONAL_ONLY
+        ]
+
+    def convert_inputs(self, data: str) -> Arguments:
+        """See `ConverterT`."""
+        try:
+            loaded = self._inputs.validate_json(data or "{}")
+        except ValidationError as error:
+            message = f"The arguments do not fit the actor: {_explain(error)}"
+            raise ArgsInvalid(message) from error
+        return [loaded.pop(p.name, p.default) for p in self._positional], loaded
+
+    def convert_outputs(self, data: Any) -> str:
+        """See `ConverterT`."""
+        if self._output is None:
+            return serialize_result(data)
+        try:
+            plain = self._output.dump_python(self._output.validate_python(data), mode="json")
+        except ValidationError as error:
+            message = f"What the actor returned is not what it is annotated with: {_explain(error)}"
+            raise ResultInvalid(message) from error
+        return serialize_result(plain)
+
+
+def _input_adapter(name: str, signature: inspect.Signature) -> TypeAdapter[dict[str, Any]]:
+    # A TypedDict, since its keys may be any name, "schema" and "_x" included, and since what was
+    # not given stays out of it, so that Python applies the default.
+    fields: dict[str, Any] = {}
+    extra = "forbid"
+    for parameter in signature.parameters.values():
+        if parameter.kind is _KINDS.VAR_KEYWORD:
+            extra = "allow"
+            continue
+        if parameter.kind is _KINDS.VAR_POSITIONAL:
+            message = (
+                f"Actor function {name} takes *{parameter.name}, which cannot be validated by "
+                "name: register it with converter=BasicConverter."
+            )
+            raise ConfigurationError(message)
+        annotation = Any if parameter.annotation is _KINDS.empty else parameter.annotation
+        presence = Required if parameter.default is _KINDS.empty else NotRequired
+        fields[parameter.name] = presence[annotation]  # type: ignore[index]  # a special form
+    typed = TypedDict(f"{name}_arguments", fields)  # type: ignore[operator]  # made at run time
+    typed.__pydantic_config__ = ConfigDict(extra=extra)  # type: ignore[typeddict-item]
+    return TypeAdapter(typed)
+
+
+def _output_adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    """Return the validator of the return annotation; None where there is nothing to check."""
+    if annotation in (inspect.Signature.empty, None, Any):
+        return None
+    return TypeAdapter(annotation)
+
+
+def _explain(error: ValidationError) -> str:
+    """Return pydantic's findings in one line, without the values (they may be secret)."""
+    return "; ".join(
+        f"{'.'.join(map(str, finding['loc'])) or 'value'}: {finding['msg']}"
+        for finding in error.errors(include_url=False, include_input=False)
+    )

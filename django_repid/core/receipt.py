@@ -1,0 +1,25 @@
+"""What `enqueue` returns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django_repid.core.message import Parameters, RoutingKey
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The proof of an enqueue; unpacks as `key, payload, parameters`.
+
+    `payload` is the serialized arguments ("" if there are none). `duplicate` says whether a job
+    with the chosen id was waiting or running, so that nothing was written; it is None where the
+    message is only written when a transaction commits.
+    """
+
+    key: RoutingKey
+    payload: str
+    parameters: Parameters
+    duplicate: bool | None = False
+
+    def __iter__(self) -> Iterator[RoutingKey | str | Parameters]:
+        """Unpack as Repid's tuple does."""
+        return iter((self.key, self.payload, self.parameters))

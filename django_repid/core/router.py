@@ -1,0 +1,178 @@
+"""Routers: where functions are registered as actors."""
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar, overload
+from weakref import WeakKeyDictionary
+
+from django_repid.core.actor import Actor
+from django_repid.core.converter import ConverterT, DefaultConverter
+from django_repid.core.errors import ActorConflict, ConfigurationError
+from django_repid.core.names import check_actor_name, check_queue_name
+from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
+
+F = TypeVar("F", bound=Callable[..., Any])
+ConverterFactory = Callable[[Callable[..., Any]], ConverterT]
+
+_MINIMUM_TIMEOUT = timedelta(seconds=1)
+
+# So that `Job(function)` works although the decorator hands the function back unchanged.
+_actors_of: WeakKeyDictionary[Callable[..., Any], list[Actor]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouterDefaults:
+    """What the actors of a router get unless they say otherwise."""
+
+    queue: str = "default"
+    retry_policy: RetryPolicyT = field(default_factory=default_retry_policy_factory)
+    converter: ConverterFactory = DefaultConverter
+    timeout: timedelta | None = None
+    retries: int | None = None
+
+
+class Router:
+    """A set of actors. `prefix` is put before the name of every actor that it registers."""
+
+    def __init__(self, *, prefix: str = "", defaults: RouterDefaults | None = None) -> None:
+        if prefix:
+            check_actor_name(prefix, "prefix")
+        self.prefix = prefix
+        self.defaults = defaults or RouterDefaults()
+        self.actors: dict[str, Actor] = {}
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The names of its actors."""
+        return frozenset(self.actors)
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """The queues that its actors name."""
+        return frozenset(actor.queue for actor in self.actors.values())
+
+    @property
+    def topics_by_queue(self) -> dict[str, set[str]]:
+        """The names of its actors by the queue they name."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for actor in self.actors.values():
+            found[actor.queue].add(actor.name)
+        return dict(found)
+
+    def include_router(self, router: "Router") -> None:
+        """Take in the actors of another router, under the names they have there.
+
+        Raises:
+            ActorConflict: one of them has the name of a different function here.
+
+        """
+        for actor in router.actors.values():
+            self._add(actor)
+
+    @overload
+    def actor(self, fn: F, /) -> F: ...
+
+    @overload
+    def actor(
+        self,
+        fn: None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        retry_policy: RetryPolicyT | None = None,
+        converter: ConverterFactory | None = None,
+        timeout: timedelta | None = None,
+        retries: int | None = None,
+    ) -> Callable[[F], F]: ...
+
+    def actor(self, fn: F | None = None, /, **terms: Any) -> F | Callable[[F], F]:
+        """Register a function as an actor, and return it unchanged.
+
+        Used bare or with terms: `name` (the function's), `queue`, `retry_policy`, `converter`,
+        `timeout` and `retries` (the router's defaults). A function `async def` runs on the
+        worker's event loop, any other on one of its threads.
+
+        Raises:
+            ActorConflict: the router has another function of that name.
+            ConfigurationError: a term is wrong, or the converter cannot read the signature.
+
+        """
+        if fn is None:
+            return lambda function: self._register(function, **terms)
+        return self._register(fn, **terms)
+
+    def _register(
+        self,
+        fn: F,
+        *,
+        name: str | None = None,
+        queue: str | None = None,
+        retry_policy: RetryPolicyT | None = None,
+        converter: ConverterFactory | None = None,
+        timeout: timedelta | None = None,
+        retries: int | None = None,
+    ) -> F:
+        defaults = self.defaults
+        _check_function(fn)
+        actor = Actor(
+            fn=fn,
+            name=check_actor_name(self.prefix + (name or fn.__name__), "actor name"),
+            queue=check_queue_name(queue or defaults.queue),
+            retry_policy=retry_policy or defaults.retry_policy,
+            converter=(converter or defaults.converter)(fn),
+            timeout=_check_timeout(timeout or defaults.timeout),
+            retries=_check_retries(defaults.retries if retries is None else retries),
+        )
+        self._add(actor)
+        _actors_of.setdefault(fn, []).append(actor)
+        return fn
+
+    def _add(self, actor: Actor) -> None:
+        known = self.actors.setdefault(actor.name, actor)
+        if known.fn is not actor.fn:
+            raise conflict(known, actor)
+
+
+def conflict(one: Actor, other: Actor) -> ActorConflict:
+    """Return the error that says which two functions claim one name."""
+    return ActorConflict(
+        f"Two actors are called {one.name!r}: {one.place} and {other.place}. Rename one with "
+        "@router.actor(name=…), or give its router a prefix."
+    )
+
+
+def actors_of(fn: Callable[..., Any]) -> list[Actor]:
+    """Return what a function is registered as, in this process."""
+    try:
+        return _actors_of.get(fn, [])
+    except TypeError:  # no function, and nothing that can be looked up
+        return []
+
+
+def _check_function(fn: Any) -> None:
+    if not inspect.isroutine(fn):
+        message = f"@router.actor registers functions, not {fn!r}."
+        raise ConfigurationError(message)
+    if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+        message = f"{fn.__qualname__} is a generator: an actor returns its result."
+        raise ConfigurationError(message)
+
+
+def _check_timeout(timeout: timedelta | None) -> timedelta | None:
+    if timeout is not None and (
+        not isinstance(timeout, timedelta) or timeout < _MINIMUM_TIMEOUT
+    ):
+        message = f"timeout must be a timedelta of at least one second, not {timeout!r}."
+        raise ConfigurationError(message)
+    return timeout
+
+
+def _check_retries(retries: int | None) -> int | None:
+    if retries is not None and (not isinstance(retries, int) or retries < 0):
+        message = f"retries must be an int of at least 0, not {retries!r}."
+        raise ConfigurationError(message)
+    return retries

@@ -1,0 +1,159 @@
+"""The checks of what a `Job` is given: each returns the value in its final form, or raises.
+
+Every error is an `InvalidJob` (a `ValueError`) that says which argument, what it got and what it
+wants.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django_repid.core.codec import encode_headers
+from django_repid.core.connection import Connection
+from django_repid.core.config import Config
+from django_repid.core.errors import InvalidJob, PayloadTooLarge
+from django_repid.core.host import host
+from django_repid.core.message import OnDuplicate
+from django_repid.core.protocols import BucketBroker
+from django_repid.core.serializer import unstorable
+
+#: Headers are written with every message and read with every claim: meant for trace ids, a tenant,
+#: a locale.
+HEADERS_LIMIT_BYTES = 8192
+
+_SECOND = timedelta(seconds=1)
+
+
+def check_priority(value: Any) -> int:
+    """Priority: an int that fits a smallint column."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -32768 <= value <= 32767:
+        message = f"priority must be an int from -32768 to 32767, not {value!r}."
+        raise InvalidJob(message)
+    return int(value)
+
+
+def check_span(what: str, value: Any) -> timedelta:
+    """Return a timedelta of at least one second."""
+    if not isinstance(value, timedelta) or value < _SECOND:
+        message = f"{what} must be a timedelta of at least one second, not {value!r}."
+        raise InvalidJob(message)
+    return value
+
+
+def check_span_or_none(what: str, value: Any) -> timedelta | None:
+    """Return a timedelta of at least one second, or None."""
+    return None if value is None else check_span(what, value)
+
+
+def check_retries(value: Any) -> int:
+    """Return a number of further tries."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2**31 - 2:
+        message = f"retries must be an int of at least 0, not {value!r}."
+        raise InvalidJob(message)
+    return value
+
+
+def check_moment(what: str, value: Any) -> datetime | None:
+    """Return an aware datetime; a naive one is meant in the current time zone."""
+    if value is None:
+        return None
+    if not isinstance(value, datetime):
+        message = f"{what} must be a datetime, not {value!r}."
+        raise InvalidJob(message)
+    try:
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=host().timezone())
+        aware.timestamp()
+    except (OverflowError, ValueError) as error:
+        message = f"{what} is out of range: {value!r}."
+        raise InvalidJob(message) from error
+    return aware
+
+
+def check_on_duplicate(value: Any) -> OnDuplicate:
+    """Return one of the three answers to a duplicate."""
+    try:
+        return OnDuplicate(value)
+    except ValueError as error:
+        message = f"on_duplicate must be 'skip', 'raise' or 'replace', not {value!r}."
+        raise InvalidJob(message) from error
+
+
+def check_headers(value: Any) -> dict[str, str]:
+    """Return headers: a small map of strings."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(
+        isinstance(part, str) for pair in value.items() for part in pair
+    ):
+        message = f"headers must map str to str, not {value!r}."
+        raise InvalidJob(message)
+    text = encode_headers(value)
+    if bad := unstorable(text):
+        message = f"headers hold {bad}, which a database refuses."
+        raise InvalidJob(message)
+    if len(text) > HEADERS_LIMIT_BYTES:
+        message = f"headers take {len(text)} bytes; at most {HEADERS_LIMIT_BYTES} travel."
+        raise InvalidJob(message)
+    return dict(value)
+
+
+def serialize_args(args: Any, connection: Connection) -> str | None:
+    """Return arguments as the text of a JSON object.
+
+    Raises:
+        InvalidJob: they cannot be serialized, are no object, or hold what a database refuses.
+        PayloadTooLarge: they take more than `PAYLOAD_LIMIT_BYTES`.
+
+    """
+    if args is None:
+        return None
+    try:
+        text = (connection.serializer or Config.SERIALIZER)(args)
+    except Exception as error:
+        message = f"args cannot be serialized: {error}"
+        raise InvalidJob(message) from error
+    if not text.lstrip().startswith("{"):
+        message = (
+            "args must serialize to a JSON object (a dict, a dataclass or a pydantic model whose "
+            f"keys are the actor's parameters), not {text:.60}"
+        )
+        raise InvalidJob(message)
+    if bad := unstorable(text):
+        message = f"args hold {bad}, which a database refuses. Encode it, for instance as base64."
+        raise InvalidJob(message)
+    check_size("args", text, connection)
+    return text
+
+
+def check_size(what: str, text: str, connection: Connection) -> None:
+    """Raise `PayloadTooLarge` if the text takes more than the connection's limit."""
+    limit = connection.options.payload_limit_bytes
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > limit:
+        message = (
+            f"{what} take {size} bytes, more than the {limit} of REPID[…]['OPTIONS']"
+            "['PAYLOAD_LIMIT_BYTES']. Pass a reference (a primary key, a file's name) instead."
+        )
+        raise PayloadTooLarge(message)
+
+
+def check_wish(argument: str, wish: bool | None, broker: BucketBroker | None) -> bool:
+    """Return whether a bucket broker is used: as wished, else if there is one."""
+    if wish and broker is None:
+        setting = {
+            "use_args_bucketer": "ARGS_BUCKET_BROKER",
+            "store_result": "RESULTS_BUCKET_BROKER",
+        }[argument]
+        message = f"{argument}=True, but the connection has no {setting}."
+        raise InvalidJob(message)
+    return broker is not None if wish is None else wish
+
+
+def check_bucket_ids(args_id: str, result_id: str, connection: Connection, *, reads: bool) -> None:
+    """Raise if the two ids clash, or if no broker could hold the arguments that are awaited."""
+    if args_id == result_id:
+        message = f"result_id and args_id must differ; both are {args_id!r}."
+        raise InvalidJob(message)
+    if reads and not (connection.args_bucket_broker or connection.results_bucket_broker):
+        message = f"args_id={args_id!r}, but the connection has no bucket broker to read it from."
+        raise InvalidJob(message)

@@ -1,0 +1,283 @@
+"""What follows from how an attempt ended: pure functions, one decision table.
+
+=========================================  ==================================================
+attempt                                    settlement
+=========================================  ==================================================
+succeeded                                  row gone, result stored
+failed, tries left                         ready again after the back-off, failure kept
+failed, no tries left                      dead letter, failed result and failure stored
+failed for good (arguments, result)        dead letter at once, whatever tries are left
+failed or not started, cancel asked        row gone, failed result "Cancelled" stored
+not started within its ttl                 dead letter, failed result "TtlExpired" stored
+its chosen args bucket is not there yet    ready again after a short while, at no cost of a try
+interrupted by the worker's shutdown       ready again as it was, counters untouched
+=========================================  ==================================================
+"""
+
+import hashlib
+import logging
+import traceback as tracebacks
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from django_repid.core import clock, settlement
+from django_repid.core.bucket import ArgsBucket, BucketRecord, Origin, ResultBucket
+from django_repid.core.codec import encode_headers, encode_parameters
+from django_repid.core.errors import (
+    ArgsBucketMissing,
+    ArgsInvalid,
+    Cancelled,
+    ResultInvalid,
+    TtlExpired,
+    UpstreamFailed,
+)
+from django_repid.core.message import StoredMessage
+from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
+from django_repid.core.serializer import escaped
+from django_repid.core.settlement import Failure, Settlement
+
+logger = logging.getLogger("django_repid.worker")
+
+#: Failures that another try cannot mend.
+FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpired)
+
+#: Characters of an exception's text that lists show; its traceback holds the whole.
+_TEXT_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How an attempt ended; what `after_actor_run` gets as `result`.
+
+    `data` is the serialized result of a success. Times are nanoseconds since the epoch.
+    """
+
+    data: str = ""
+    success: bool = True
+    exception: BaseException | None = None
+    started_when: int
+    finished_when: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What judging needs to know of the place it happens at."""
+
+    worker: str
+    now: int
+    traceback_limit: int = 64 * 1024
+
+
+def judge(
+    message: StoredMessage,
+    outcome: Outcome,
+    policy: RetryPolicyT,
+    bench: Bench,
+    *,
+    cancel_asked: bool = False,
+) -> Settlement:
+    """Decide what follows from an attempt of `message`."""
+    if outcome.success:
+        return settlement.gone(message, result=_result(message, outcome, bench), processed=True)
+    exception = outcome.exception
+    assert exception is not None  # noqa: S101 - an outcome without success has one
+    failure = _failure(outcome, exception, bench)
+    tries = message.tries + 1
+    if cancel_asked or message.cancel_asked:
+        return cancelled(message, bench, failure=failure, processed=True)
+    if isinstance(exception, FINAL) or tries > message.parameters.retries.max_amount:
+        return settlement.dead(
+            message,
+            at=bench.now,
+            reason=_line(exception),
+            result=_result(message, outcome, bench, tries=tries),
+            failure=failure,
+            tries=tries,
+            processed=True,
+        )
+    wait = clock.span_us(_backoff(policy, tries))
+    return settlement.again(
+        message, run_at=bench.now + wait, tries=tries, failure=failure, processed=True
+    )
+
+
+def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
+    """Decide what follows when a claimed message cannot be started, now or ever."""
+    outcome = _unstarted(error)
+    return settlement.dead(
+        message,
+        at=bench.now,
+        reason=_line(error),
+        result=_result(message, outcome, bench),
+        failure=_failure(outcome, error, bench),
+        tries=message.tries,
+        processed=False,
+    )
+
+
+def cancelled(
+    message: StoredMessage,
+    bench: Bench,
+    *,
+    failure: Failure | None = None,
+    processed: bool = False,
+) -> Settlement:
+    """Decide what follows when a job was cancelled before it came to an end."""
+    outcome = _unstarted(Cancelled("The job was cancelled."))
+    result = _result(message, outcome, bench)
+    ended = settlement.gone(message, result=result, processed=processed)
+    return ended if failure is None else replace(ended, failure=failure)
+
+
+def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
+    """Decide what follows when the store cannot take what a job left behind.
+
+    The work is done, so it is not done again: a dead letter says what happened.
+    """
+    bench = Bench(worker="", now=clock.now_us())
+    return settlement.dead(
+        end.message,
+        at=bench.now,
+        reason=_line(error),
+        result=_result(end.message, _unstarted(error), bench),
+        failure=None,
+        tries=end.message.tries + 1,
+        processed=True,
+    )
+
+
+def hand_back(message: StoredMessage) -> Settlement:
+    """Decide what follows when a message was claimed and its attempt does not count."""
+    return settlement.again(
+        message, run_at=message.run_at, tries=message.tries, waits_for=message.waits_for
+    )
+
+
+def examine(
+    message: StoredMessage, buckets: Mapping[str, ArgsBucket], bench: Bench, args_wait_us: int
+) -> StoredMessage | Settlement:
+    """Decide whether a claimed message can start: it, with its arguments, or its settlement.
+
+    `buckets` holds what was found under the args ids of the whole claim.
+    """
+    if message.cancel_asked:
+        return cancelled(message, bench)
+    ttl = message.parameters.ttl
+    if ttl is not None and bench.now > message.due_at + clock.span_us(ttl):
+        error = TtlExpired(f"Not started within {ttl} after it became due.")
+        return refuse(message, error, bench)
+    if message.args_id is None:
+        return message
+    bucket = buckets.get(message.args_id)
+    if bucket is None:
+        return _without_arguments(message, bench, args_wait_us)
+    if isinstance(bucket, ResultBucket) and not bucket.success:
+        error = UpstreamFailed(
+            f"The job whose result {message.args_id!r} was to be the arguments failed with "
+            f"{bucket.exception}: {bucket.data}"
+        )
+        return refuse(message, error, bench)
+    return replace(message, payload=bucket.data)
+
+
+def _without_arguments(message: StoredMessage, bench: Bench, args_wait_us: int) -> Settlement:
+    if message.args_generated:
+        # Its bucket was written with it, so it has expired or was deleted: it won't come back.
+        text = f"The bucket {message.args_id!r} that held the arguments has expired or was deleted."
+        return refuse(message, ArgsBucketMissing(text), bench)
+    ttl = message.parameters.ttl
+    patience = args_wait_us if ttl is None else clock.span_us(ttl)
+    waited = bench.now - message.due_at
+    if waited >= patience:
+        text = (
+            f"No bucket {message.args_id!r} appeared within {timedelta(microseconds=patience)}. "
+            f"Enqueue the job that stores it, or give it more time by REPID[…]['OPTIONS']"
+            f"['ARGS_WAIT_SECONDS']."
+        )
+        return refuse(message, ArgsBucketMissing(text), bench)
+    # It is freed when the bucket is stored; looking now and then covers stores that cannot tell.
+    pause = min(max(waited // 4, 500_000), 15_000_000, patience - waited)
+    return settlement.again(
+        message, run_at=bench.now + pause, tries=message.tries, waits_for=message.args_id
+    )
+
+
+def _backoff(policy: RetryPolicyT, number: int) -> timedelta:
+    try:
+        return policy(number)
+    except Exception:
+        logger.exception("The retry policy raised; the default one is used instead.")
+        return default_retry_policy_factory()(number)
+
+
+def _unstarted(error: Exception) -> Outcome:
+    now = clock.now_ns()
+    return Outcome(success=False, exception=error, started_when=now, finished_when=now)
+
+
+def _result(
+    message: StoredMessage, outcome: Outcome, bench: Bench, *, tries: int | None = None
+) -> BucketRecord | None:
+    wanted = message.parameters.result
+    if wanted is None:
+        return None
+    exception = outcome.exception
+    return BucketRecord(
+        id_=wanted.id_,
+        bucket=ResultBucket(
+            data=(
+                outcome.data
+                if exception is None
+                else escaped(str(exception))[: bench.traceback_limit]
+            ),
+            timestamp=clock.from_us(bench.now),
+            ttl=wanted.ttl,
+            started_when=outcome.started_when,
+            finished_when=outcome.finished_when,
+            success=outcome.success,
+            exception=None if exception is None else type(exception).__name__,
+        ),
+        origin=Origin(
+            message_id=message.key.id_,
+            topic=message.key.topic,
+            queue=message.key.queue,
+            priority=message.key.priority,
+            tries=message.tries if tries is None else tries,
+            worker=bench.worker,
+            payload=message.payload,
+            args_id=message.args_id,
+            spec=encode_parameters(message.parameters),
+            headers=encode_headers(message.headers),
+        ),
+    )
+
+
+def _failure(outcome: Outcome, exception: BaseException, bench: Bench) -> Failure:
+    text = "".join(tracebacks.format_exception(exception))
+    if len(text) > bench.traceback_limit:
+        # The end names the error, so the beginning goes.
+        text = "…\n" + text[-bench.traceback_limit :]
+    return Failure(
+        exception=type(exception).__name__,
+        text=escaped(str(exception))[:_TEXT_LIMIT],
+        traceback=escaped(text),
+        fingerprint=_fingerprint(exception),
+        worker=bench.worker,
+        at=bench.now,
+        duration_us=(outcome.finished_when - outcome.started_when) // 1000,
+    )
+
+
+def _fingerprint(exception: BaseException) -> str:
+    """Name a failure's cause: its class, and where it was raised (file and function, no line)."""
+    frames = tracebacks.extract_tb(exception.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].name}" if frames else ""
+    cause = f"{type(exception).__module__}.{type(exception).__qualname__}@{place}"
+    return hashlib.blake2s(cause.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
+
+
+def _line(exception: BaseException) -> str:
+    """Return the exception in one line of at most 200 characters, as `dead_reason` holds it."""
+    text = escaped(str(exception)).strip().splitlines()
+    return f"{type(exception).__name__}: {text[0] if text else ''}"[:200]

@@ -1,0 +1,27 @@
+"""The protocols that brokers, converters, serializers and retry policies of your own follow."""
+
+from django_repid.core.converter import ConverterT
+from django_repid.core.protocols import (
+    Beat,
+    BucketBroker,
+    Claim,
+    ClaimRequest,
+    MessageBroker,
+    Peer,
+    WorkerInfo,
+)
+from django_repid.core.retry import RetryPolicyT
+from django_repid.core.serializer import SerializerT
+
+__all__ = [
+    "Beat",
+    "BucketBroker",
+    "Claim",
+    "ClaimRequest",
+    "ConverterT",
+    "MessageBroker",
+    "Peer",
+    "RetryPolicyT",
+    "SerializerT",
+    "WorkerInfo",
+]

@@ -1,0 +1,66 @@
+"""The sign of life of a worker."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from django_repid.core.protocols import MessageBroker, WorkerInfo
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class Heartbeat:
+    """Registers the worker, beats for it, and registers it anew if it was declared dead.
+
+    `cancel` is given the messages of this worker that somebody wants stopped.
+    """
+
+    name = "heartbeat"
+
+    def __init__(
+        self,
+        broker: MessageBroker,
+        info: WorkerInfo,
+        seconds: float,
+        cancel: Callable[[Iterable[int]], None],
+    ) -> None:
+        self._broker = broker
+        self._info = info
+        self._seconds = seconds
+        self._cancel = cancel
+        self._lock = threading.Lock()
+        self._worker_id: int | None = None
+        #: How many beats the store has taken: a sweeper trusts what it sees only if it goes on.
+        self.count = 0
+
+    @property
+    def worker_id(self) -> int:
+        """The id under which this worker claims; registers it at first."""
+        with self._lock:
+            if self._worker_id is None:
+                self._worker_id = self._broker.register(self._info)
+            return self._worker_id
+
+    def run_once(self) -> float:
+        """Beat once."""
+        beat = self._broker.beat(self.worker_id)
+        if not beat.known:
+            logger.warning(
+                "Worker %s was silent for so long that its jobs were given to others. It goes on "
+                "under a new id; what it still finishes of them changes nothing.",
+                self._info.name,
+            )
+            with self._lock:
+                self._worker_id = None
+            return 0.0
+        self.count += 1
+        if beat.cancelled:
+            self._cancel(beat.cancelled)
+        return self._seconds
+
+    def forget(self) -> None:
+        """Take the worker off the list: it has settled or handed back everything."""
+        with self._lock:
+            if self._worker_id is not None:
+                self._broker.deregister(self._worker_id)
+                self._worker_id = None

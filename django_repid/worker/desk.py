@@ -1,0 +1,234 @@
+"""The broker thread: the only one that claims and settles.
+
+Each time round it settles what has ended and claims for the room that is free. While it is on its
+way to the store, the next batch gathers: a busy worker batches, an idle one answers at once, and
+no timer is needed.
+"""
+
+import logging
+import math
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django_repid.core import clock
+from django_repid.core.connection import Connection
+from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.host import host
+from django_repid.core.message import StoredMessage
+from django_repid.core.protocols import ClaimRequest
+from django_repid.core.settlement import Settlement
+from django_repid.core.verdict import Bench, examine
+from django_repid.worker.attempt import Attempt
+from django_repid.worker.group import Group
+from django_repid.worker.settler import Settler
+from django_repid.worker.wakeup import WakeUp
+
+logger = logging.getLogger("django_repid.worker")
+
+#: After an empty claim the next comes this soon, and then ever later, up to the idle poll.
+_HOT_SECONDS = 0.002
+#: The share of the time without work that is slept before the next look.
+_COOLING = 0.2
+#: A back-off after the store could not be reached: it starts and ends here.
+_FIRST_OUTAGE_PAUSE, _LONGEST_OUTAGE_PAUSE = 0.1, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What a desk claims. `limit`: how many messages it may process; `burst`: it ends when
+    nothing that is due is left."""
+
+    queues: frozenset[str] | None
+    excluded: frozenset[str]
+    limit: float
+    burst: bool
+
+
+class Desk:
+    """Claims for its groups and settles for them, on a thread of its own."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        groups: Sequence[Group],
+        serving: Serving,
+        *,
+        worker_id: Callable[[], int],
+        worker_name: str,
+        give_up: Callable[[], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._groups = groups
+        self._known = frozenset(topic for group in groups for topic in group.topics)
+        self._serving = serving
+        self._worker_id = worker_id
+        self._worker_name = worker_name
+        self._give_up = give_up
+        self._ended = ended
+        self._settler = Settler(connection)
+        self._wakeup = WakeUp()
+        self._finished: queue.SimpleQueue[tuple[Group, Settlement, float]] = queue.SimpleQueue()
+        self._pending: list[Settlement] = []
+        self._left = serving.limit
+        self._offset = 0
+        self._outage_pause = 0.0
+        self._last_work = time.monotonic()
+        self._next_due: int | None = None
+        self.claiming = True
+        self.crash: BaseException | None = None
+        #: Actors with due jobs that this worker does not know, with the queue of one.
+        self.strangers: dict[str, str] = {}
+        self._thread = threading.Thread(target=self._work, name="repid-broker", daemon=True)
+
+    @property
+    def processed(self) -> int:
+        """How many attempts have been settled after their actor ran."""
+        return self._settler.processed
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop_claiming(self) -> None:
+        """Claim no more; the thread ends once everything in flight is settled."""
+        self.claiming = False
+        self._wakeup.ring()
+
+    def put(self, group: Group, end: Settlement, duration_us: float) -> None:
+        """Take the end of an attempt, from any thread."""
+        self._finished.put((group, end, duration_us))
+        self._wakeup.ring()
+
+    def bench(self) -> Bench:
+        """Return where and when a verdict is reached, by the store's clock."""
+        return Bench(
+            worker=self._worker_name,
+            now=clock.now_us() + self._offset,
+            traceback_limit=self._connection.options.traceback_limit_bytes,
+        )
+
+    def _work(self) -> None:
+        try:
+            broker = self._connection.message_broker
+            with host().thread_scope(), broker.bell(self._wakeup.ring):
+                while self._step():
+                    pass
+        except BaseException as error:  # noqa: BLE001 - it ends the run, which raises it
+            self.crash = error
+        finally:
+            self._wakeup.close()
+            self._ended()
+
+    def _step(self) -> bool:
+        """Go round once; False when there is nothing more to do, ever."""
+        self._collect()
+        try:
+            busy = self._settle()
+            busy = self._claim() or busy
+        except BrokerUnavailable as error:
+            self._wait_for_store(error)
+            return True
+        self._outage_pause = 0.0
+        in_flight = sum(group.in_flight for group in self._groups)
+        idle = not busy and not in_flight and not self._pending and self._finished.empty()
+        if idle and (not self.claiming or self._serving.burst or self._left <= 0):
+            return False
+        if busy:
+            self._last_work = time.monotonic()
+            if pause := self._connection.message_broker.courtesy_seconds:
+                time.sleep(pause)
+        else:
+            self._wakeup.sleep(self._pause())
+        return True
+
+    def _pause(self) -> float:
+        idle_for = time.monotonic() - self._last_work
+        options = self._connection.options
+        rings = self._connection.message_broker.rings
+        longest = options.poll_seconds_idle_with_bell if rings else options.poll_seconds_idle
+        pause = min(max(_HOT_SECONDS, idle_for * _COOLING), longest)
+        if self._next_due is not None:
+            until_due = (self._next_due - clock.now_us() - self._offset) / 1_000_000
+            pause = min(pause, max(until_due, 0.0))
+        return pause
+
+    def _collect(self) -> None:
+        """Take in what has ended since the last time round, and what has overrun."""
+        self._give_up()
+        while True:
+            try:
+                group, end, duration_us = self._finished.get_nowait()
+            except queue.Empty:
+                return
+            group.in_flight -= 1
+            if end.processed:
+                group.ran(duration_us)
+            else:
+                self._left += 1
+            self._pending.append(end)
+
+    def _settle(self) -> bool:
+        if not self._pending:
+            return False
+        self._settler.settle(self._pending)
+        self._pending = []
+        return True
+
+    def _claim(self) -> bool:
+        brought = False
+        dues: list[int] = []
+        for group in self._groups:
+            limit = min(
+                group.room(self._connection.options.claim_batch),
+                self._connection.options.claim_batch,
+                self._left,
+            )
+            if self.claiming and group.topics and limit > 0:
+                due, count = self._claim_for(group, math.floor(limit))
+                brought = brought or count > 0
+                if due is not None:
+                    dues.append(due)
+        self._next_due = min(dues, default=None)
+        return brought
+
+    def _claim_for(self, group: Group, limit: int) -> tuple[int | None, int]:
+        request = ClaimRequest(
+            worker_id=self._worker_id(),
+            topics=group.topics,
+            limit=limit,
+            queues=self._serving.queues,
+            excluded=self._serving.excluded,
+        )
+        claim, buckets = self._connection.claim(request)
+        self._offset = claim.now - clock.now_us()
+        for topic, its_queue in claim.others.items():
+            if topic not in self._known:
+                self.strangers.setdefault(topic, its_queue)
+        bench = self.bench()
+        wait_us = round(self._connection.options.args_wait_seconds * 1_000_000)
+        attempts: list[Attempt] = []
+        for message in claim.messages:
+            found = examine(message, buckets, bench, wait_us)
+            if isinstance(found, StoredMessage):
+                attempts.append(Attempt(found))
+            else:
+                self._pending.append(found)
+        self._left -= len(attempts)
+        group.in_flight += len(attempts)
+        self._settler.announce_claimed(attempts)
+        if attempts:
+            group.submit(attempts)
+        return claim.next_due, len(claim.messages)
+
+    def _wait_for_store(self, error: BrokerUnavailable) -> None:
+        """Keep what has ended in memory, and look again soon."""
+        if not self._outage_pause:  # once per outage
+            logger.warning("The store cannot be reached; the worker waits for it: %s", error)
+        doubled = max(self._outage_pause * 2, _FIRST_OUTAGE_PAUSE)
+        self._outage_pause = min(doubled, _LONGEST_OUTAGE_PAUSE)
+        self._wakeup.sleep(self._outage_pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret

@@ -1,0 +1,119 @@
+"""One message to an outcome. Touches no broker and no database."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django_repid.core import clock
+from django_repid.core.actor import Actor
+from django_repid.core.errors import ResultInvalid
+from django_repid.core.message import StoredMessage
+from django_repid.core.middleware import Middleware
+from django_repid.core.serializer import unstorable
+from django_repid.core.verdict import Outcome
+
+# What an actor may raise without taking the worker with it: sys.exit() in a job is its failure.
+FAILURES = (Exception, SystemExit, KeyboardInterrupt)
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs messages by their actors. `result_limit`: bytes that a result may take."""
+
+    actors: dict[str, Actor]
+    middleware: Middleware
+    result_limit: int
+
+    def sync(self, message: StoredMessage) -> Outcome:
+        """Run a message on the calling thread."""
+        actor = self.actors[message.key.topic]
+        listened = self.middleware.listens("actor_run")
+        event = _event(actor, message) if listened else {}
+        if listened:
+            self.middleware.emit("before_actor_run", **event)
+        started = clock.now_ns()
+        try:
+            args, kwargs = actor.converter.convert_inputs(message.payload or "")
+            data = self._convert(actor, actor.fn(*args, **kwargs))
+        except FAILURES as error:
+            outcome = failed(error, started)
+        else:
+            outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+        if listened:
+            self.middleware.emit("after_actor_run", **event, result=outcome)
+        return outcome
+
+    async def coroutine(
+        self, message: StoredMessage, interrupted: Callable[[], BaseException | None]
+    ) -> Outcome | None:
+        """Run a message on the event loop, for at most its timeout.
+
+        When its task is cancelled, `interrupted` says what that means: an error that is the
+        outcome, or None: the attempt does not count, and there is no outcome.
+        """
+        actor = self.actors[message.key.topic]
+        listened = self.middleware.listens("actor_run")
+        event = _event(actor, message) if listened else {}
+        if listened:
+            await self.middleware.emit_async("before_actor_run", **event)
+        started = clock.now_ns()
+        seconds = message.parameters.execution_timeout.total_seconds()
+        deadline = asyncio.timeout(seconds)
+        try:
+            args, kwargs = actor.converter.convert_inputs(message.payload or "")
+            async with deadline:
+                value = await actor.fn(*args, **kwargs)
+            data = self._convert(actor, value)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                outcome = failed(error, started)  # the actor's own doing
+            else:
+                meaning = interrupted()
+                if meaning is None:
+                    return None
+                outcome = failed(meaning, started)
+        except FAILURES as error:
+            outcome = failed(overdue(message) if deadline.expired() else error, started)
+        else:
+            outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+        if listened:
+            await self.middleware.emit_async("after_actor_run", **event, result=outcome)
+        return outcome
+
+    def _convert(self, actor: Actor, value: Any) -> str:
+        data = actor.converter.convert_outputs(value)
+        size = len(data) if data.isascii() else len(data.encode("utf-8", "surrogatepass"))
+        if size > self.result_limit:
+            message = (
+                f"The result takes {size} bytes, more than the {self.result_limit} of "
+                "REPID[…]['OPTIONS']['PAYLOAD_LIMIT_BYTES']. Store it elsewhere and return a "
+                "reference."
+            )
+            raise ResultInvalid(message)
+        if not data.isascii() and (bad := unstorable(data)):
+            message = f"The result holds {bad}, which a database refuses."
+            raise ResultInvalid(message)
+        return data
+
+
+def failed(error: BaseException, started: int) -> Outcome:
+    """Return the outcome of an attempt that raised."""
+    return Outcome(
+        success=False, exception=error, started_when=started, finished_when=clock.now_ns()
+    )
+
+
+def overdue(message: StoredMessage) -> TimeoutError:
+    """Return the error of an attempt that took longer than it may."""
+    return TimeoutError(f"The actor did not finish within {message.parameters.execution_timeout}.")
+
+
+def _event(actor: Actor, message: StoredMessage) -> dict[str, Any]:
+    return {
+        "actor": actor,
+        "key": message.key,
+        "parameters": message.parameters,
+        "payload": message.payload or "",
+    }

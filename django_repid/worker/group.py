@@ -1,0 +1,43 @@
+"""The actors that share one kind of room: those of the event loop, and those of the threads."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django_repid.worker.attempt import Attempt
+
+#: A job is claimed when it can start now or within about this long.
+_PREFETCH_US = 50_000
+#: How much of a new duration goes into the mean.
+_WEIGHT = 0.05
+
+
+@dataclass(slots=True)
+class Group:
+    """Bookkeeping of one group; only the broker thread touches the numbers.
+
+    `capacity`: how many run at once. `mean_us`: how long one takes, measured; None before the
+    first.
+    """
+
+    topics: frozenset[str]
+    capacity: int
+    submit: Callable[[Iterable[Attempt]], None]
+    in_flight: int = 0
+    mean_us: float | None = None
+
+    def room(self, batch: int) -> int:
+        """How many more may be claimed: what can start now, and for short jobs some in advance.
+
+        Those in advance are fetched in batches: not for one place that has become free.
+        """
+        free = self.capacity - self.in_flight
+        if self.mean_us is None:
+            return free
+        ahead = min(batch, int(self.capacity * _PREFETCH_US / max(self.mean_us, 1.0)))
+        room = free + ahead
+        return room if free > 0 or room * 2 >= ahead else 0
+
+    def ran(self, duration_us: float) -> None:
+        """Learn from one run."""
+        mean = self.mean_us
+        self.mean_us = duration_us if mean is None else mean + (duration_us - mean) * _WEIGHT

@@ -1,0 +1,137 @@
+"""What a worker does for all: the rescue of dead workers' jobs, and pruning."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from django_repid.core.connection import Connection
+from django_repid.core.protocols import Peer
+from django_repid.worker.beat import Heartbeat
+from django_repid.worker.identity import lives
+
+logger = logging.getLogger("django_repid.worker")
+
+#: A sweep costs one small SELECT. With a beat each 5 s and a silence of 15 s, jobs of a worker
+#: that vanished are free again within 25 s.
+SWEEP_SECONDS = 5.0
+_ORPHANS_SECONDS = 60.0
+_PRUNE_SECONDS = 60.0
+#: Small steps, with a pause between them, so that pruning never holds what a claim waits for.
+_PRUNE_STEP = 500
+_PRUNE_PAUSE = 0.05
+_DAY_US = 86_400_000_000
+
+
+@dataclass(slots=True)
+class _Silence:
+    """Since when a peer's counter stands still, on this machine's monotonic clock."""
+
+    beat: int
+    since: float
+
+
+class Janitor:
+    """Sweeps for dead workers and prunes; every worker has one, and they may work side by side.
+
+    No clock of another machine or of the database is compared. It counts how long a peer's
+    counter stands still, and only while its own beats get through: after an outage of the
+    database everybody's counter has stood still, and nobody is dead.
+    """
+
+    name = "janitor"
+
+    def __init__(
+        self,
+        connection: Connection,
+        heartbeat: Heartbeat,
+        strangers: Mapping[str, str],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._broker = connection.message_broker
+        self._heartbeat = heartbeat
+        #: Actors that this worker does not know and that have due jobs, with the queue of one.
+        self._strangers = strangers
+        self._warned: set[str] = set()
+        self._monotonic = monotonic
+        self._silences: dict[int, _Silence] = {}
+        self._own_beats = -1
+        self._next_orphans = monotonic() + _ORPHANS_SECONDS
+        self._next_prune = monotonic() + _PRUNE_SECONDS
+
+    def run_once(self) -> float:
+        """Sweep, and now and then prune."""
+        self._sweep()
+        now = self._monotonic()
+        if now >= self._next_orphans:
+            self._next_orphans = now + _ORPHANS_SECONDS
+            self._report(self._broker.rescue_orphans(), "workers that nobody knows")
+        if now >= self._next_prune:
+            self._next_prune = now + _PRUNE_SECONDS
+            prune(self._connection)
+        return SWEEP_SECONDS
+
+    def _sweep(self) -> None:
+        peers = self._broker.peers(self._heartbeat.worker_id)
+        beats, self._own_beats = self._own_beats, self._heartbeat.count
+        if beats == self._own_beats:
+            self._silences.clear()  # my own beats don't get through: I cannot judge anybody
+        for peer in peers:
+            if self._is_dead(peer):
+                freed = self._broker.rescue(peer.worker_id, peer.beat)
+                self._report(freed, f"worker {peer.info.name}, which is dead")
+        known = {peer.worker_id for peer in peers}
+        self._silences = {id_: s for id_, s in self._silences.items() if id_ in known}
+        self._warn_of_strangers(peers)
+
+    def _warn_of_strangers(self, peers: Sequence[Peer]) -> None:
+        """Say once for each actor that jobs wait and no worker can run them."""
+        known = {topic for peer in peers for topic in peer.info.topics}
+        for topic, queue in list(self._strangers.items()):
+            if topic not in known and topic not in self._warned:
+                self._warned.add(topic)
+                logger.warning(
+                    "Jobs for the actor %r wait in queue %r, and no live worker knows it. They "
+                    "stay until one does: is it in a tasks module, and is its worker running?",
+                    topic,
+                    queue,
+                )
+
+    def _is_dead(self, peer: Peer) -> bool:
+        if peer.alive is not None:
+            return not peer.alive
+        if lives(peer.info) is False:
+            return True
+        # It may be there and yet stand still for ever, so a process that exists proves nothing.
+        now = self._monotonic()
+        silence = self._silences.get(peer.worker_id)
+        if silence is None or silence.beat != peer.beat:
+            self._silences[peer.worker_id] = _Silence(peer.beat, now)
+            return False
+        return now - silence.since >= self._connection.options.silence_seconds
+
+    @staticmethod
+    def _report(freed: int, whose: str) -> None:
+        if freed:
+            logger.warning("%s jobs of %s run again.", freed, whose)
+
+
+def prune(connection: Connection) -> int:
+    """Remove expired buckets and old dead letters, step by step; return how many rows."""
+    broker, options = connection.message_broker, connection.options
+    now = broker.now_us()
+    dead_before = now - round(options.dead_retention_days * _DAY_US)
+    statistics_before = now - round(options.statistics_retention_days * _DAY_US)
+    steps: list[Callable[[], int]] = [
+        lambda: broker.prune(dead_before, statistics_before, _PRUNE_STEP)
+    ]
+    for buckets in {connection.args_bucket_broker, connection.results_bucket_broker}:
+        if buckets is not None:
+            steps.append(lambda buckets=buckets: buckets.prune(_PRUNE_STEP))  # type: ignore[misc]
+    total = 0
+    for step in steps:
+        while pruned := step():
+            total += pruned
+            time.sleep(_PRUNE_PAUSE)
+    return total

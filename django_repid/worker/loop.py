@@ -1,0 +1,110 @@
+"""Async actors on the event loop."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+
+from asgiref.sync import ThreadSensitiveContext
+
+from django_repid.core.errors import Cancelled
+from django_repid.core.verdict import Outcome
+from django_repid.worker.attempt import Attempt
+from django_repid.worker.executor import Executor
+from django_repid.worker.lanes import LanePool
+
+
+class LoopActors:
+    """Runs at most `limit` attempts at once as tasks of one event loop.
+
+    `ended` is called with an attempt and its outcome; with None the attempt does not count.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        executor: Executor,
+        lanes: LanePool | None,
+        ended: Callable[[Attempt, Outcome | None], None],
+    ) -> None:
+        self._limit = limit
+        self._executor = executor
+        self._lanes = lanes
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Attempt] = deque()
+        self._tasks: dict[Attempt, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    def submit(self, attempts: Iterable[Attempt]) -> None:
+        """Take attempts to be run, from any thread."""
+        self._loop.call_soon_threadsafe(self._start, list(attempts))
+
+    def _start(self, attempts: list[Attempt]) -> None:
+        if self._stopping:
+            for attempt in attempts:
+                self._ended(attempt, None)
+            return
+        self._waiting.extend(attempts)
+        self._fill()
+
+    def _fill(self) -> None:
+        waiting, tasks = self._waiting, self._tasks
+        while waiting and len(tasks) < self._limit:
+            attempt = waiting.popleft()
+            tasks[attempt] = self._loop.create_task(self._run(attempt))
+
+    async def _run(self, attempt: Attempt) -> None:
+        attempt.started = time.monotonic()
+        outcome: Outcome | None = None
+        try:
+            if self._lanes is None:
+                outcome = await self._executor.coroutine(
+                    attempt.message, lambda: self._meaning(attempt)
+                )
+            else:
+                outcome = await self._in_lane(attempt, self._lanes)
+        finally:
+            del self._tasks[attempt]
+            self._ended(attempt, outcome)
+            if self._waiting:
+                self._fill()
+
+    async def _in_lane(self, attempt: Attempt, lanes: LanePool) -> Outcome | None:
+        lane = lanes.lane()
+        async with AsyncExitStack() as stack:
+            stack.callback(lane.release)
+            await stack.enter_async_context(ThreadSensitiveContext(executor=lane))
+            return await self._executor.coroutine(attempt.message, lambda: self._meaning(attempt))
+
+    def _meaning(self, attempt: Attempt) -> BaseException | None:
+        """Say what the cancellation of an attempt's task means: see `Executor.coroutine`."""
+        return Cancelled("The job was cancelled while it ran.") if attempt.cancel_asked else None
+
+    def cancel(self, keys: Iterable[int]) -> None:
+        """Stop the attempts of these messages (by pk), from any thread."""
+        self._loop.call_soon_threadsafe(self._cancel, frozenset(keys))
+
+    def _cancel(self, keys: frozenset[int]) -> None:
+        for attempt, task in self._tasks.items():
+            if attempt.message.key.pk in keys and not attempt.cancel_asked:
+                attempt.cancel_asked = True
+                task.cancel()
+
+    def hand_back_waiting(self) -> None:
+        """Start no more: what no task has begun is handed back."""
+        self._stopping = True
+        while self._waiting:
+            self._ended(self._waiting.popleft(), None)
+
+    async def stop(self, seconds: float) -> None:
+        """Interrupt everything; what does not end within `seconds` is left behind."""
+        self.hand_back_waiting()
+        tasks = dict(self._tasks)
+        for task in tasks.values():
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks.values(), timeout=seconds)
+        for attempt in list(self._tasks):
+            self._ended(attempt, None)

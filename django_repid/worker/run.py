@@ -1,0 +1,220 @@
+"""One run of a worker: its parts are put together, and taken down in order."""
+
+import asyncio
+import contextvars
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterable
+
+from django_repid.core.actor import Actor
+from django_repid.core.connection import Connection
+from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.host import host
+from django_repid.core.protocols import WorkerInfo
+from django_repid.core.verdict import Outcome, hand_back, judge
+from django_repid.worker.attempt import Attempt
+from django_repid.worker.beat import Heartbeat
+from django_repid.worker.desk import Desk, Serving
+from django_repid.worker.executor import Executor, failed, overdue
+from django_repid.worker.group import Group
+from django_repid.worker.janitor import Janitor
+from django_repid.worker.lanes import LanePool
+from django_repid.worker.loop import LoopActors
+from django_repid.worker.service import Service
+from django_repid.worker.threads import ActorThreads
+
+logger = logging.getLogger("django_repid.worker")
+
+#: How long interrupted actors have to come to their end, and the last settlement to be written,
+#: after the grace is over: together with it the exit stays within grace + 2 s.
+_INTERRUPT_SECONDS = 0.8
+_FLUSH_SECONDS = 1.0
+
+
+class Run:
+    """One run. `processed`: how many attempts were settled after their actor ran."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        actors: dict[str, Actor],
+        info: WorkerInfo,
+        serving: Serving,
+        *,
+        tasks_limit: int,
+        threads: int,
+        grace: float,
+        signals: Iterable[signal.Signals],
+    ) -> None:
+        options = connection.options
+        self._connection = connection
+        self._actors = actors
+        self._grace = grace
+        self._signals = tuple(signals)
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._context = contextvars.copy_context()
+        executor = Executor(actors, connection.middleware, options.payload_limit_bytes)
+        self._executor = executor
+        self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
+        self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ended)
+        self._on_threads = ActorThreads(threads, self._run_on_thread)
+        self._groups = {
+            True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
+            False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
+        }
+        self._heartbeat = Heartbeat(
+            connection.message_broker, info, options.beat_seconds, self._on_loop.cancel
+        )
+        self._desk = Desk(
+            connection,
+            list(self._groups.values()),
+            serving,
+            worker_id=lambda: self._heartbeat.worker_id,
+            worker_name=info.name,
+            give_up=self._give_up_overdue,
+            ended=lambda: self._loop.call_soon_threadsafe(self._desk_ended),
+        )
+        janitor = Janitor(connection, self._heartbeat, self._desk.strangers)
+        self._services = [Service(self._heartbeat), Service(janitor)]
+
+    @property
+    def processed(self) -> int:
+        """How many attempts were settled after their actor ran."""
+        return self._desk.processed
+
+    def stop(self) -> None:
+        """End the run: once gracefully, the second time at once. From the loop's thread."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    async def __call__(self) -> None:
+        """Run until `stop`, a signal, the message limit or the end of a burst.
+
+        Raises:
+            ConfigurationError: the store is not what it must be (its tables are missing).
+            BrokerUnavailable: the store cannot be reached at the start.
+
+        """
+        await self._in_thread(lambda: self._heartbeat.worker_id)
+        restore = self._take_signals()
+        try:
+            for service in self._services:
+                service.start()
+            self._desk.start()
+            await self._stop.wait()
+        finally:
+            await self._shut_down()
+            restore()
+        if self._desk.crash is not None:
+            raise self._desk.crash
+
+    async def _shut_down(self) -> None:
+        """Stop claiming, let run what runs, hand back the rest with its counters as they were."""
+        self._desk.stop_claiming()
+        self._on_loop.hand_back_waiting()
+        for attempt in self._on_threads.not_started():
+            self._ended(attempt, None)
+        await self._wait_for(self._settled, self._grace, self._hurry)
+        if not self._settled.is_set():
+            logger.warning("The grace of %s s is over: what still runs is handed back.", self._grace)
+            await self._on_loop.stop(_INTERRUPT_SECONDS)
+            for attempt in self._on_threads.running():
+                self._ended(attempt, None)
+            await self._wait_for(self._settled, _FLUSH_SECONDS)
+        self._on_threads.close()
+        if self._lanes is not None:
+            self._lanes.close()
+        await self._in_thread(self._take_down)
+
+    def _take_down(self) -> None:
+        for service in self._services:
+            service.stop()
+        try:
+            if self._settled.is_set():
+                self._heartbeat.forget()
+        except BrokerUnavailable as error:
+            logger.warning("The worker could not take its leave: %s", error)
+
+    def _desk_ended(self) -> None:
+        self._settled.set()
+        self._stop.set()
+
+    async def _in_thread(self, call: Callable[[], object]) -> None:
+        """Make a blocking call on a thread that closes its connections."""
+
+        def scoped() -> None:
+            with host().thread_scope():
+                call()
+
+        await asyncio.to_thread(scoped)
+
+    @staticmethod
+    async def _wait_for(event: asyncio.Event, seconds: float, *others: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(one.wait()) for one in (event, *others)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _run_on_thread(self, attempt: Attempt) -> None:
+        self._ended(attempt, self._context.copy().run(self._executor.sync, attempt.message))
+
+    def _ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Take the end of an attempt, from any thread; without an outcome it does not count."""
+        if attempt.end():
+            self._put(attempt, outcome)
+
+    def _put(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        actor = self._actors[attempt.message.key.topic]
+        duration = 0.0 if outcome is None else outcome.finished_when - outcome.started_when
+        if outcome is None:
+            end = hand_back(attempt.message)
+        else:
+            end = judge(
+                attempt.message,
+                outcome,
+                actor.retry_policy,
+                self._desk.bench(),
+                cancel_asked=attempt.cancel_asked,
+            )
+        self._desk.put(self._groups[actor.is_async], end, duration / 1000)
+
+    def _give_up_overdue(self) -> None:
+        """End the sync attempts that have overrun; called by the broker thread."""
+        for attempt in self._on_threads.overdue():
+            elapsed = round((time.monotonic() - (attempt.started or 0.0)) * 1e9)
+            error = overdue(attempt.message)
+            self._put(attempt, failed(error, time.time_ns() - elapsed))
+
+    def _take_signals(self) -> Callable[[], None]:
+        """Let the signals stop this run; return what gives them back."""
+        taken: list[signal.Signals] = []
+        for one in self._signals:
+            try:
+                self._loop.add_signal_handler(one, self._signalled, one)
+            except (RuntimeError, ValueError, NotImplementedError):
+                # Not the main thread, or Windows: whoever runs the worker there stops it.
+                logger.debug("Signal %s is not handled here.", one.name)
+            else:
+                taken.append(one)
+
+        def restore() -> None:
+            for one in taken:
+                self._loop.remove_signal_handler(one)
+
+        return restore
+
+    def _signalled(self, one: signal.Signals) -> None:
+        again = self._stop.is_set()
+        logger.info(
+            "%s: %s.", one.name, "stopping at once" if again else "finishing what runs, then ending"
+        )
+        self.stop()
+
+
+def _topics(actors: dict[str, Actor], *, is_async: bool) -> frozenset[str]:
+    return frozenset(name for name, actor in actors.items() if actor.is_async is is_async)

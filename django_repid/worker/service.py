@@ -1,0 +1,57 @@
+"""A thread that does one small thing again and again."""
+
+import logging
+import threading
+from typing import Protocol
+
+from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.host import host
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class Duty(Protocol):
+    """Something a worker does beside running jobs."""
+
+    name: str
+
+    def run_once(self) -> float:
+        """Do it once; return how many seconds to wait before the next time."""
+
+
+class Service:
+    """Runs a duty on a thread of its own until it is stopped."""
+
+    def __init__(self, duty: Duty) -> None:
+        self._duty = duty
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=self._work, name=f"repid-{duty.name}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, seconds: float = 2.0) -> None:
+        """End, after the round that is under way; wait for it for at most `seconds`."""
+        self._stop.set()
+        self._thread.join(seconds)
+
+    def _work(self) -> None:
+        pause = 0.0
+        unavailable = False
+        with host().thread_scope():
+            while not self._stop.wait(pause):
+                try:
+                    pause = self._duty.run_once()
+                except BrokerUnavailable as error:
+                    pause = 1.0
+                    if not unavailable:  # once per outage
+                        logger.warning("The %s cannot reach its store: %s", self._duty.name, error)
+                    unavailable = True
+                except Exception:
+                    logger.exception("The %s met an error.", self._duty.name)
+                    pause = 5.0
+                else:
+                    unavailable = False

@@ -1,0 +1,108 @@
+"""From verdicts to the store, with the events of middlewares, and around what the store refuses."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from django_repid.core.connection import Connection
+from django_repid.core.errors import BrokerUnavailable, ResultInvalid
+from django_repid.core.message import MessageState
+from django_repid.core.settlement import Settlement
+from django_repid.core.verdict import refused_by_store
+from django_repid.worker.attempt import Attempt
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class Settler:
+    """Writes settlements, on the broker thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.processed = 0
+
+    def settle(self, ends: Sequence[Settlement]) -> None:
+        """Write the ends of claims; a lost lease is logged and changes nothing.
+
+        Raises:
+            BrokerUnavailable: the store cannot be reached; nothing was written.
+
+        """
+        self._announce("before", ends)
+        lost = self._write(ends)
+        for end in ends:
+            key = end.message.key
+            if key.pk in lost:
+                logger.warning(
+                    "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran "
+                    "here. What it did here is not recorded.",
+                    key.id_,
+                    key.topic,
+                )
+        self.processed += sum(end.processed for end in ends)
+        self._announce("after", [end for end in ends if end.message.key.pk not in lost])
+
+    def _write(self, ends: Sequence[Settlement]) -> frozenset[int]:
+        """Write a batch; if the store refuses it, find the one that is at fault."""
+        try:
+            return self._connection.settle(ends)
+        except BrokerUnavailable:
+            raise
+        except Exception as error:
+            if len(ends) > 1:
+                half = len(ends) // 2
+                return self._write(ends[:half]) | self._write(ends[half:])
+            return self._write_without(ends[0], error)
+
+    def _write_without(self, end: Settlement, error: Exception) -> frozenset[int]:
+        """Settle a message without what the store refused to take: its work is done."""
+        logger.error("The store refused the end of job %s: %s", end.message.key.id_, error)
+        refused = ResultInvalid(f"The store refused what the job left behind: {error}")
+        for instead in (refused_by_store(end, refused), replace(end, result=None, failure=None)):
+            try:
+                return self._connection.settle([instead])
+            except BrokerUnavailable:
+                raise
+            except Exception:
+                logger.exception("Job %s cannot be settled.", end.message.key.id_)
+        return frozenset()
+
+    def announce_claimed(self, attempts: Iterable[Attempt]) -> None:
+        """Emit the events of `consume`."""
+        middleware = self._connection.middleware
+        if not middleware.listens("consume"):
+            return
+        for attempt in attempts:
+            message = attempt.message
+            middleware.emit("before_consume")
+            result = (message.key, message.payload or "", message.parameters)
+            middleware.emit("after_consume", result=result)
+
+    def _announce(self, when: str, ends: Iterable[Settlement]) -> None:
+        """Emit the events of the verbs that settlements are, and of their result buckets."""
+        middleware = self._connection.middleware
+        result = {"result": None} if when == "after" else {}
+        for end in ends:
+            if end.result is not None and middleware.listens("store_bucket"):
+                record = end.result
+                middleware.emit(
+                    f"{when}_store_bucket", id_=record.id_, payload=record.bucket, **result
+                )
+            verb = _verb(end)
+            if middleware.listens(verb):
+                middleware.emit(
+                    f"{when}_{verb}",
+                    key=end.message.key,
+                    payload=end.message.payload or "",
+                    params=end.message.parameters,
+                    **result,
+                )
+
+
+def _verb(end: Settlement) -> str:
+    """Return what Repid calls this settlement."""
+    if end.state is None:
+        return "ack"
+    if end.state is MessageState.DEAD:
+        return "nack"
+    return "requeue" if end.processed else "reject"

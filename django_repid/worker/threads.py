@@ -1,0 +1,114 @@
+"""Sync actors on plain threads: no executor, no future and no hop through the loop per job."""
+
+import logging
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+
+from django_repid.core.host import host
+from django_repid.worker.attempt import Attempt
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class ActorThreads:
+    """At most `count` threads that run attempts, made when they are first needed.
+
+    Python cannot stop a thread. One that overruns is abandoned: it runs on, another takes its
+    place, and what it brings in the end is ignored.
+    """
+
+    def __init__(self, count: int, run: Callable[[Attempt], None]) -> None:
+        self._count = count
+        self._run = run
+        self._inbox: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
+        self._running: dict[int, Attempt] = {}
+        self._abandoned: set[int] = set()
+        self._made = 0
+        self._number = 0
+
+    def submit(self, attempts: Iterable[Attempt]) -> None:
+        """Take attempts to be run; called by the broker thread alone."""
+        for attempt in attempts:
+            if self._made < self._count:
+                self._start()
+            self._inbox.put(attempt)
+
+    def _start(self) -> None:
+        self._made += 1
+        self._number += 1
+        name = f"repid-actor-{self._number}"
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def _work(self) -> None:
+        me = threading.get_ident()
+        with host().thread_scope():
+            while (attempt := self._inbox.get()) is not None:
+                attempt.started = time.monotonic()
+                self._running[me] = attempt
+                try:
+                    with host().job_scope():
+                        self._run(attempt)
+                except Exception:
+                    logger.exception("A sync actor's thread met an error of its own.")
+                finally:
+                    del self._running[me]
+                del attempt
+                if me in self._abandoned:
+                    self._abandoned.discard(me)
+                    return
+
+    def overdue(self) -> list[Attempt]:
+        """Give up the attempts that have run longer than they may; return them.
+
+        Called by the broker thread alone.
+        """
+        now = time.monotonic()
+        late = []
+        for ident, attempt in list(self._running.items()):
+            allowed = attempt.message.parameters.execution_timeout.total_seconds()
+            if attempt.started is None or now - attempt.started <= allowed:
+                continue
+            if ident in self._abandoned or not attempt.end():
+                continue
+            self._abandoned.add(ident)
+            self._made -= 1
+            self._start()
+            logger.warning(
+                "Job %s (%s) overran its timeout of %s s. Its thread cannot be stopped and runs "
+                "on; another takes its place. It is at:\n%s",
+                attempt.message.key.id_,
+                attempt.message.key.topic,
+                allowed,
+                _stack(ident),
+            )
+            late.append(attempt)
+        return late
+
+    def not_started(self) -> list[Attempt]:
+        """Take back the attempts that no thread has begun."""
+        left = []
+        while True:
+            try:
+                attempt = self._inbox.get_nowait()
+            except queue.Empty:
+                return left
+            if attempt is not None:
+                left.append(attempt)
+
+    def running(self) -> list[Attempt]:
+        """Return the attempts that threads are in."""
+        return list(self._running.values())
+
+    def close(self) -> None:
+        """Let the threads end after what they are in."""
+        for _ in range(self._made):
+            self._inbox.put(None)
+
+
+def _stack(ident: int) -> str:
+    frame = sys._current_frames().get(ident)
+    return "".join(traceback.format_stack(frame)[-6:]) if frame else "(gone)"

@@ -1,0 +1,147 @@
+"""The worker, as its users make it."""
+
+import logging
+import math
+import signal
+import sys
+from collections.abc import Collection, Iterable
+
+from django_repid.core.actor import Actor
+from django_repid.core.connection import Connection, get_connection
+from django_repid.core.errors import ConfigurationError
+from django_repid.core.names import check_queue_name
+from django_repid.core.router import Router, RouterDefaults
+from django_repid.core.version import VERSION
+from django_repid.worker.desk import Serving
+from django_repid.worker.identity import describe
+from django_repid.worker.run import Run
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class Worker:
+    """Runs the jobs of its routers' actors."""
+
+    def __init__(
+        self,
+        routers: Iterable[Router] | None = None,
+        *,
+        graceful_shutdown_time: float | None = None,
+        messages_limit: float = math.inf,
+        tasks_limit: int | None = None,
+        threads: int | None = None,
+        handle_signals: Iterable[signal.Signals] | None = None,
+        router_defaults: RouterDefaults | None = None,
+        auto_declare: bool = True,
+        queues: Collection[str] | None = None,
+        exclude_queues: Collection[str] = (),
+        burst: bool = False,
+        name: str | None = None,
+        connection: str | Connection | None = None,
+    ) -> None:
+        """Describe a worker.
+
+        Args:
+            routers: whose actors it runs.
+            graceful_shutdown_time: seconds that running jobs have after a signal; default: the
+                connection's `GRACEFUL_SHUTDOWN_SECONDS` (25).
+            messages_limit: end after processing this many; never claims beyond it.
+            tasks_limit: async actors at once; default: the connection's `TASKS_LIMIT` (1000).
+            threads: sync actors at once; default: the connection's `THREADS` (8).
+            handle_signals: default: SIGINT and SIGTERM.
+            router_defaults: for actors registered on the worker's own `router`.
+            auto_declare: kept for Repid's users; a queue needs no declaration.
+            queues: the ones to serve; default: all there are.
+            exclude_queues: the ones not to serve.
+            burst: end when nothing that is due is left.
+            name: shown to people; default: host and process id.
+            connection: an alias of the settings, or a `Connection`.
+
+        Raises:
+            ActorConflict: two actors have one name.
+            ConfigurationError: a limit is wrong, or there is no such connection.
+
+        """
+        self.connection = get_connection(connection)
+        options = self.connection.options
+        self.router = Router(defaults=router_defaults)
+        for router in routers or ():
+            self.router.include_router(router)
+        self.graceful_shutdown_time = (
+            options.graceful_shutdown_seconds
+            if graceful_shutdown_time is None
+            else graceful_shutdown_time
+        )
+        self.messages_limit = _positive("messages_limit", messages_limit)
+        self.tasks_limit = int(_positive("tasks_limit", tasks_limit or options.tasks_limit))
+        self.threads = int(_positive("threads", threads or options.threads))
+        default_signals = () if sys.platform == "emscripten" else (signal.SIGINT, signal.SIGTERM)
+        self.handle_signals = frozenset(
+            default_signals if handle_signals is None else handle_signals
+        )
+        self.auto_declare = auto_declare
+        self.queues = None if queues is None else frozenset(map(check_queue_name, queues))
+        self.exclude_queues = frozenset(map(check_queue_name, exclude_queues))
+        self.burst = burst
+        self.name = name
+        self._run: Run | None = None
+
+    @property
+    def actors(self) -> dict[str, Actor]:
+        """Its actors by name."""
+        return self.router.actors
+
+    def include_router(self, router: Router) -> None:
+        """Take in the actors of another router."""
+        self.router.include_router(router)
+
+    async def run(self) -> Run:
+        """Run until a signal, `stop`, the message limit or the end of a burst.
+
+        It can be run again. Returns a runner whose `processed` counts this run's attempts.
+
+        Raises:
+            ConfigurationError: the store is not what it must be.
+            BrokerUnavailable: the store cannot be reached at the start. Later it is waited for.
+
+        """
+        info = describe(
+            name=self.name,
+            queues=sorted(self.queues or self.router.queues),
+            topics=sorted(self.actors),
+            version=VERSION,
+        )
+        serving = Serving(
+            queues=self.queues,
+            excluded=self.exclude_queues,
+            limit=self.messages_limit,
+            burst=self.burst,
+        )
+        run = Run(
+            self.connection,
+            dict(self.actors),
+            info,
+            serving,
+            tasks_limit=self.tasks_limit,
+            threads=self.threads,
+            grace=self.graceful_shutdown_time,
+            signals=self.handle_signals,
+        )
+        if not self.actors:
+            logger.info("The worker has no actors: there is nothing to run.")
+            return run
+        self._run = run
+        await run()
+        return run
+
+    def stop(self) -> None:
+        """End the run that is under way, as a signal does; from the loop's thread."""
+        if self._run is not None:
+            self._run.stop()
+
+
+def _positive(what: str, value: float) -> float:
+    if value <= 0:
+        message = f"{what} must be greater than 0, not {value!r}."
+        raise ConfigurationError(message)
+    return value

@@ -1,0 +1,211 @@
+"""Run the suite once per database: everything on SQLite, tests marked `store` on the others too.
+
+    python tests/run.py                              every database that answers
+    python tests/run.py --database postgres          that one only
+    python tests/run.py --database sqlite -k claim   whatever follows is pytest's
+
+A server that does not answer is left out with a line that says so; where it was asked for by
+name, or CI or REPID_REQUIRE_DATABASES is set, that is a failure. Servers are looked for at the
+addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD and MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER,
+MYSQL_PWD. tests/settings.py reads the same variables, and REPID_TEST_DATABASE.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_TESTS_COLLECTED = 5  # pytest's exit code for it
+
+
+class Unreachable(Exception):
+    """The database cannot be used; the text says why, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A database to test on."""
+
+    name: str
+    title: str
+    reach: Callable[[], dict[str, str]]
+    """Connect; return the environment that leads there, or raise Unreachable."""
+    select: tuple[str, ...] = ("-m", "store")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one database."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.passed or self.failed or self.skipped)
+
+    def __str__(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+def main() -> int:
+    arguments, pytest_arguments = parse(sys.argv[1:])
+    chosen = [d for d in DATABASES if not arguments.database or d.name in arguments.database]
+    required = bool(arguments.database) or is_set("CI") or is_set("REPID_REQUIRE_DATABASES")
+    coverage("erase")
+    outcomes = {d.title: run(d, pytest_arguments, required=required) for d in chosen}
+    coverage("combine", "--quiet")
+    report(outcomes)
+    nothing_ran = all(outcome.is_empty for outcome in outcomes.values())
+    return int(nothing_ran or any(outcome.failed for outcome in outcomes.values()))
+
+
+def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--database", action="append", choices=[d.name for d in DATABASES])
+    return parser.parse_known_args(words)
+
+
+def is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
+
+
+def run(database: Database, pytest_arguments: list[str], *, required: bool) -> Outcome:
+    try:
+        address = database.reach()
+    except Unreachable as reason:
+        print(f"\n{database.title} is left out: {reason}", flush=True)
+        return Outcome(failed=int(required), note=f"left out: {reason}")
+    print(f"\nOn {database.title}:", flush=True)
+    environment = {**os.environ, **address, "REPID_TEST_DATABASE": database.name}
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        counts = Path(folder) / "counts.xml"
+        command = ["-m", "coverage", "run", "-m", "pytest", f"--junit-xml={counts}"]
+        code = python([*command, *database.select, *pytest_arguments], environment)
+        return read(counts, code, bool(pytest_arguments), time.monotonic() - started)
+
+
+def read(counts: Path, code: int, narrowed: bool, seconds: float) -> Outcome:
+    """Turn what pytest left behind into numbers; a run that went wrong counts as a failure."""
+    note = f"in {seconds:.0f} s"
+    if code == NO_TESTS_COLLECTED and narrowed:
+        return Outcome(note="nothing chosen here")
+    if not counts.exists():
+        return Outcome(failed=1, note=f"pytest ended with code {code}")
+    suites = ElementTree.parse(counts).getroot().findall("testsuite")
+    tests, failures, errors, skipped = (
+        sum(int(suite.get(name, 0)) for suite in suites)
+        for name in ("tests", "failures", "errors", "skipped")
+    )
+    failed = failures + errors
+    if code and not failed:
+        failed, note = 1, f"pytest ended with code {code}"
+    return Outcome(tests - failures - errors - skipped, failed, skipped, note)
+
+
+def report(outcomes: dict[str, Outcome]) -> None:
+    """Print a line per database and, last and alone on its line, the sum."""
+    print()
+    for title, outcome in outcomes.items():
+        numbers = "" if outcome.is_empty else f"{outcome}, "
+        print(f"  {title:<11} {numbers}{outcome.note}")
+    total = Outcome(
+        passed=sum(outcome.passed for outcome in outcomes.values()),
+        failed=sum(outcome.failed for outcome in outcomes.values()),
+        skipped=sum(outcome.skipped for outcome in outcomes.values()),
+    )
+    print(f"\n{total}", flush=True)
+
+
+def coverage(*words: str) -> None:
+    """Do something with the measured data; without any there is nothing to say about it."""
+    command = [sys.executable, "-m", "coverage", *words]
+    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+
+
+def python(words: list[str], environment: dict[str, str]) -> int:
+    """Run this interpreter; on Ctrl-C let the child, who hears it too, tidy up first."""
+    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()
+            sys.exit(130)
+
+
+def reach_sqlite() -> dict[str, str]:
+    return {}
+
+
+def reach_postgres() -> dict[str, str]:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise Unreachable(f"its driver is missing ({one_line(error)})") from error
+    address = {"PGUSER": os.environ.get("PGUSER", "postgres")}
+    reason = ""
+    for host in [os.environ["PGHOST"]] if "PGHOST" in os.environ else ["", "127.0.0.1"]:
+        there = address | ({"PGHOST": host} if host else {})  # Without: the local socket.
+        try:
+            psycopg.connect(
+                dbname="postgres", user=there["PGUSER"], host=host or None, connect_timeout=5
+            ).close()
+        except psycopg.OperationalError as error:
+            reason = one_line(error)
+        else:
+            return there
+    raise Unreachable(reason)
+
+
+def reach_mariadb() -> dict[str, str]:
+    try:
+        import MySQLdb
+    except ImportError as error:
+        raise Unreachable(f"its driver is missing ({one_line(error)})") from error
+    address = {
+        "MYSQL_HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+        "MYSQL_TCP_PORT": os.environ.get("MYSQL_TCP_PORT", "3306"),
+        "MYSQL_USER": os.environ.get("MYSQL_USER", "root"),
+        "MYSQL_PWD": os.environ.get("MYSQL_PWD", ""),
+    }
+    try:
+        MySQLdb.connect(
+            host=address["MYSQL_HOST"],
+            port=int(address["MYSQL_TCP_PORT"]),
+            user=address["MYSQL_USER"],
+            password=address["MYSQL_PWD"],
+            connect_timeout=5,
+        ).close()
+    except MySQLdb.OperationalError as error:
+        raise Unreachable(one_line(error)) from error
+    return address
+
+
+def one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+DATABASES = (
+    Database("sqlite", "SQLite", reach_sqlite, select=()),
+    Database("postgres", "PostgreSQL", reach_postgres),
+    Database("mariadb", "MariaDB", reach_mariadb),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

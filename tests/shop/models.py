@@ -1,0 +1,13 @@
+"""Models for the tests' actors to write."""
+
+from django.db import models
+
+
+class Order(models.Model):
+    """Something that a view creates and an actor works on."""
+
+    number = models.IntegerField(default=0)
+    note = models.CharField(max_length=100, default="")
+
+    def __str__(self) -> str:
+        return f"order {self.number}"
