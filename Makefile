@@ -41,7 +41,8 @@ format: $(VENV)/.lint ## Repair what can be repaired by machine
 	$(BIN)/ruff format
 
 types: $(VENV)/.test $(VENV)/.lint ## Check the types
-	$(BIN)/python -m mypy
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m mypy
+	DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m mypy testproject
 
 arch: $(VENV)/.lint ## Check which module may import which
 	$(BIN)/lint-imports
@@ -49,7 +50,8 @@ arch: $(VENV)/.lint ## Check which module may import which
 check: lint types arch ## All of lint, types and arch
 
 migrations: $(VENV)/.test ## Check that no change of a model lacks its migration
-	PYTHONPATH=testproject $(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	PYTHONPATH=testproject $(BIN)/python -m django makemigrations --check --dry-run --settings config.settings
 
 docs: $(VENV)/.docs ## Build the documentation into docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -5,10 +5,10 @@ E001   a setting is wrong: unknown key, wrong kind of value, broker that cannot 
 E002   a `tasks` module does not import
 E003   two actors have one name
 E010   (database) the server has no SKIP LOCKED, or is no database that django_repid knows
-E011   (database) the tables are missing or outdated
 W001   messages live on another database than the models, and no `commit_with` joins them
 W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
 W003   a connection pool is too small for the worker
+W011   (database) the tables are missing or outdated
 =====  ===========================================================================================
 """
 
@@ -115,7 +115,8 @@ def about_database(alias: str) -> list[CheckMessage]:
         if executor.migration_plan(targets):
             text = f"The tables of django_repid on {alias!r} are missing or outdated."
             hint = f"Run manage.py migrate --database {alias}."
-            return [Error(text, hint=hint, id="django_repid.E011")]
+            # No error: `migrate` itself runs the database checks, and would refuse to mend it.
+            return [Warning(text, hint=hint, id="django_repid.W011")]
     except Exception:  # noqa: BLE001 - since Django 6.1 a mere `check` comes here without a server
         return []
     return []

@@ -25,6 +25,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 NO_TESTS_COLLECTED = 5  # pytest's exit code for it
+LOCAL_SOCKET = ""  # PostgreSQL's own word for it
 
 
 class Unreachable(Exception):
@@ -157,18 +158,17 @@ def reach_postgres() -> dict[str, str]:
         import psycopg
     except ImportError as error:
         raise Unreachable(f"its driver is missing ({one_line(error)})") from error
-    address = {"PGUSER": os.environ.get("PGUSER", "postgres")}
+    user = os.environ.get("PGUSER", "postgres")
     reason = ""
-    for host in [os.environ["PGHOST"]] if "PGHOST" in os.environ else ["", "127.0.0.1"]:
-        there = address | ({"PGHOST": host} if host else {})  # Without: the local socket.
+    for host in [os.environ["PGHOST"]] if "PGHOST" in os.environ else [LOCAL_SOCKET, "127.0.0.1"]:
         try:
-            psycopg.connect(
-                dbname="postgres", user=there["PGUSER"], host=host or None, connect_timeout=5
-            ).close()
+            with psycopg.connect(
+                host=host, user=user, dbname="postgres", connect_timeout=5
+            ) as connection:
+                there = connection.info
+                return {"PGHOST": there.host, "PGPORT": str(there.port), "PGUSER": user}
         except psycopg.OperationalError as error:
             reason = one_line(error)
-        else:
-            return there
     raise Unreachable(reason)
 
 

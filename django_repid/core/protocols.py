@@ -109,8 +109,14 @@ class BucketBroker(Protocol):
     def delete(self, ids: Iterable[str]) -> int:
         """Remove buckets; return how many there were."""
 
-    def prune(self, limit: int = 500) -> int:
-        """Remove up to `limit` expired buckets; return how many."""
+    def prune(self, limit: int = 500, *, dry_run: bool = False) -> int:
+        """Remove up to `limit` expired buckets; return how many. `dry_run`: only count them all."""
+
+    def generated(self, stored_before: int, after: str, limit: int) -> list[str]:
+        """Return ids of args buckets that were generated and are older, in order, after one."""
+
+    def shares(self, other: "BucketBroker") -> bool:
+        """Whether another broker reads and writes the same buckets."""
 
 
 class MessageBroker(Protocol):
@@ -200,11 +206,22 @@ class MessageBroker(Protocol):
     def rescue_orphans(self) -> int:
         """Free running messages of workers that are not known (any more); return how many."""
 
-    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
-        """Remove up to `limit` rows of each kind that are older; return how many.
+    def prune(
+        self,
+        dead_before: int,
+        statistics_before: int,
+        limit: int = 500,
+        *,
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
+        """Remove up to `limit` rows of each kind that are older; return how many of each.
 
-        Dead messages and failures count from `dead_before`, statistics from the other.
+        Dead messages and failures count from `dead_before`, statistics from the other. `dry_run`:
+        only count them all.
         """
+
+    def referred(self, args_ids: Collection[str]) -> set[str]:
+        """Return those of the ids whose bucket holds a message's arguments."""
 
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
         """Let no worker claim from `queue` until it is resumed."""

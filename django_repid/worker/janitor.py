@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django_repid.core.connection import Connection
 from django_repid.core.protocols import Peer
+from django_repid.core.pruning import prune
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import lives
 
@@ -17,10 +18,6 @@ logger = logging.getLogger("django_repid.worker")
 SWEEP_SECONDS = 5.0
 _ORPHANS_SECONDS = 60.0
 _PRUNE_SECONDS = 60.0
-#: Small steps, with a pause between them, so that pruning never holds what a claim waits for.
-_PRUNE_STEP = 500
-_PRUNE_PAUSE = 0.05
-_DAY_US = 86_400_000_000
 
 
 @dataclass(slots=True)
@@ -115,23 +112,3 @@ class Janitor:
     def _report(freed: int, whose: str) -> None:
         if freed:
             logger.warning("%s jobs of %s run again.", freed, whose)
-
-
-def prune(connection: Connection) -> int:
-    """Remove expired buckets and old dead letters, step by step; return how many rows."""
-    broker, options = connection.message_broker, connection.options
-    now = broker.now_us()
-    dead_before = now - round(options.dead_retention_days * _DAY_US)
-    statistics_before = now - round(options.statistics_retention_days * _DAY_US)
-    steps: list[Callable[[], int]] = [
-        lambda: broker.prune(dead_before, statistics_before, _PRUNE_STEP)
-    ]
-    for buckets in {connection.args_bucket_broker, connection.results_bucket_broker}:
-        if buckets is not None:
-            steps.append(lambda buckets=buckets: buckets.prune(_PRUNE_STEP))  # type: ignore[misc]
-    total = 0
-    for step in steps:
-        while pruned := step():
-            total += pruned
-            time.sleep(_PRUNE_PAUSE)
-    return total

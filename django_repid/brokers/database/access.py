@@ -59,11 +59,12 @@ def transaction_on(alias: str, *, savepoint: bool = False) -> Iterator[None]:
     On SQLite it takes the write lock at its beginning. The default would take it at the first
     write, and then fail at once if another connection has written since, whatever its timeout.
     """
-    connection = connections[alias]
+    connection: Any = connections[alias]
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         with transaction.atomic(using=alias, savepoint=savepoint):
             yield
         return
+    connection.ensure_connection()  # only then it knows its mode
     mode = connection.transaction_mode
     connection.transaction_mode = "IMMEDIATE"
     try:

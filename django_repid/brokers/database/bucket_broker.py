@@ -8,6 +8,7 @@ from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import alias_for, guarded, transaction_on
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.bucket import ArgsBucket, BucketRecord
+from django_repid.core.protocols import BucketBroker
 from django_repid.models import Bucket
 
 _READ_COLUMNS = (
@@ -67,17 +68,34 @@ class DatabaseBucketBroker:
         return Bucket.objects.using(self.alias).filter(bucket_id__in=list(ids)).delete()[0]
 
     @guarded
-    def prune(self, limit: int = 500) -> int:
+    def prune(self, limit: int = 500, *, dry_run: bool = False) -> int:
         """See `BucketBroker.prune`."""
         connection = connections[self.alias]
         now = statements_for(connection, self.offset_us).read_now(connection)
         table = Bucket.objects.using(self.alias)
         expired = table.filter(expires_at__lte=now).order_by("expires_at")
+        if dry_run:
+            return expired.count()
         keys = list(expired.values_list("pk", flat=True)[:limit])
         if not keys:
             return 0
         # Asked again, since one may have been overwritten in between with a later end.
         return table.filter(pk__in=keys, expires_at__lte=now).delete()[0]
+
+    @guarded
+    def generated(self, stored_before: int, after: str, limit: int) -> list[str]:
+        """See `BucketBroker.generated`."""
+        found = Bucket.objects.using(self.alias).filter(
+            kind=Bucket.Kind.ARGUMENTS,
+            generated=True,
+            stored_at__lt=stored_before,
+            bucket_id__gt=after,
+        )
+        return list(found.order_by("bucket_id").values_list("bucket_id", flat=True)[:limit])
+
+    def shares(self, other: BucketBroker) -> bool:
+        """See `BucketBroker.shares`."""
+        return isinstance(other, DatabaseBucketBroker) and other.alias == self.alias
 
 
 def bucket_values(records: Sequence[BucketRecord], now: int) -> list[tuple[object, ...]]:

@@ -1,7 +1,7 @@
 """Messages in a table."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import alias_for, guarded, transaction_on
 from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker, bucket_values
 from django_repid.brokers.database.enqueue import write
+from django_repid.brokers.database.retention import Retention
 from django_repid.brokers.database.roster import DatabaseRoster
 from django_repid.brokers.database.statements import Head, Statements
 from django_repid.brokers.database.vendors import statements_for
@@ -24,7 +25,7 @@ from django_repid.core.message import (
 )
 from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest
 from django_repid.core.settlement import Settlement
-from django_repid.models import Failure, Message, Queue, Statistic
+from django_repid.models import Message, Queue
 
 #: For how long a claim trusts what it knows of the heads while every claim comes back full. A
 #: claim that comes back short looks again at once, so an idle worker never waits for this.
@@ -244,35 +245,24 @@ class DatabaseMessageBroker(DatabaseRoster):
         return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)[:limit]]
 
     @guarded
-    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
+    def prune(
+        self,
+        dead_before: int,
+        statistics_before: int,
+        limit: int = 500,
+        *,
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
         """See `MessageBroker.prune`."""
-        statistics = Statistic.objects.using(self.alias)
-        old = statistics.filter(minute__lt=statistics_before // 60_000_000).order_by("minute")
-        minutes = list(old.values_list("pk", flat=True)[:limit])
-        failures = Failure.objects.using(self.alias)
-        oldest = failures.order_by("pk").values_list("pk", "failed_at")[:limit]
-        failed = [pk for pk, failed_at in oldest if failed_at < dead_before]
-        return (
-            self._prune_dead(dead_before, limit)
-            + failures.filter(pk__in=failed).delete()[0]
-            + statistics.filter(pk__in=minutes).delete()[0]
-        )
+        dead, _ = self._statements.heads(connections[self.alias], MessageState.DEAD)
+        rooms = Retention(self.alias, dead_before, statistics_before)
+        return rooms.count() if dry_run else rooms.remove(dead, limit)
 
-    def _prune_dead(self, before: int, limit: int) -> int:
-        pruned = 0
-        heads, _ = self._statements.heads(connections[self.alias], MessageState.DEAD)
-        for head in heads:
-            if head.run_at < before and pruned < limit:
-                old = self._messages.filter(
-                    state=MessageState.DEAD,
-                    queue=head.queue,
-                    topic=head.topic,
-                    priority=head.priority,
-                    run_at__lt=before,
-                ).order_by("run_at")
-                keys = list(old.values_list("pk", flat=True)[: limit - pruned])
-                pruned += self._messages.filter(pk__in=keys, state=MessageState.DEAD).delete()[0]
-        return pruned
+    @guarded
+    def referred(self, args_ids: Collection[str]) -> set[str]:
+        """See `MessageBroker.referred`."""
+        found = self._messages.filter(args_id__in=list(args_ids)).order_by()
+        return set(found.values_list("args_id", flat=True).distinct()) - {None}
 
     @guarded
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -266,17 +266,29 @@ class InMemoryMessageBroker:
         self._ring()
         return len(orphans)
 
-    def prune(self, dead_before: int, statistics_before: int, limit: int = 500) -> int:
+    def prune(
+        self,
+        dead_before: int,
+        statistics_before: int,
+        limit: int = 500,
+        *,
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
         """See `MessageBroker.prune`."""
         with self._lock:
             old = [
                 message
                 for message in self._messages.values()
                 if message.state is MessageState.DEAD and message.run_at < dead_before
-            ][:limit]
-            for message in old:
+            ]
+            for message in [] if dry_run else old[:limit]:
                 self._drop(message)
-        return len(old)
+        return {"dead jobs": len(old) if dry_run else len(old[:limit])}
+
+    def referred(self, args_ids: Collection[str]) -> set[str]:
+        """See `MessageBroker.referred`."""
+        with self._lock:
+            return {m.args_id for m in self._messages.values() if m.args_id in args_ids} - {None}
 
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
         """See `MessageBroker.pause`."""

@@ -1,0 +1,185 @@
+"""The admin: jobs, buckets, failures, queues and workers as plain lists to look at."""
+
+import json
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db import router
+from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from django_repid.core import clock
+from django_repid.models import Bucket, Failure, Message, Queue, WorkerProcess
+
+#: Characters of a payload that a page shows.
+_SHOWN = 20_000
+
+
+def moment(name: str, label: Any) -> Any:
+    """Make a column that shows a column of microseconds as local time."""
+
+    @admin.display(description=label, ordering=name, empty_value="–")
+    def show(_: Any, row: Any) -> str | None:
+        value = getattr(row, name)
+        if value is None:
+            return None
+        return f"{localtime(clock.from_us(value)):%Y-%m-%d %H:%M:%S}"
+
+    return show
+
+
+def text(name: str, label: Any) -> Any:
+    """Make a field that shows a text as it is, JSON indented, capped."""
+
+    @admin.display(description=label, empty_value="–")
+    def show(_: Any, row: Any) -> SafeString | None:
+        value = getattr(row, name)
+        if not value:
+            return None
+        try:
+            value = json.dumps(json.loads(value), indent=2, ensure_ascii=False)
+        except ValueError:
+            pass  # no JSON: a traceback, or what another serializer made
+        if len(value) > _SHOWN:
+            value = f"{value[:_SHOWN]}\n… ({len(value)} characters in all)"
+        return format_html("<pre>{}</pre>", value)
+
+    return show
+
+
+class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """Rows that workers write and people only look at.
+
+    It reads where the workers write: a replica may lag behind.
+    """
+
+    show_full_result_count = False
+    list_per_page = 50
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Read where the broker writes."""
+        return super().get_queryset(request).using(router.db_for_write(self.model))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Jobs are enqueued, not typed in."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Look, don't touch."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Look, don't touch."""
+        return False
+
+
+@admin.register(Message)
+class MessageAdmin(LookAtAdmin):
+    """Jobs that wait, run or are dead."""
+
+    list_display = ("topic", "message_id", "state", "queue", "priority", "run", "tries", "reason")
+    list_filter = ("state",)
+    search_fields = ("=message_id", "=topic", "=queue")
+    search_help_text = _("A job's id, an actor's name or a queue's name, whole.")
+    ordering = ("-pk",)
+    fields = (
+        "topic", "message_id", "state", "queue", "priority", "enqueued", "due", "run", "claimed",
+        "worker_id", "lease", "tries", "crashes", "waits_for", "dead_reason", "args_id",
+        "arguments", "terms", "headers",
+    )  # fmt: skip
+
+    run = moment("run_at", _("runs at"))
+    due = moment("due_at", _("due at"))
+    enqueued = moment("enqueued_at", _("enqueued at"))
+    claimed = moment("claimed_at", _("claimed at"))
+    arguments = text("payload", _("arguments"))
+    terms = text("spec", _("terms"))
+
+    @admin.display(description=_("why it is dead"), empty_value="–")
+    def reason(self, row: Message) -> str | None:
+        """Show why a job is dead."""
+        return row.dead_reason or None
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Leave the payloads out of lists."""
+        found = super().get_queryset(request)
+        match = request.resolver_match
+        listed = match is not None and (match.url_name or "").endswith("_changelist")
+        return found.defer("payload", "spec", "headers") if listed else found
+
+
+@admin.register(Bucket)
+class BucketAdmin(LookAtAdmin):
+    """Arguments and results, the newest first."""
+
+    list_display = ("bucket_id", "kind", "topic", "success", "exception", "stored", "expires")
+    list_filter = ("kind", "success")
+    search_fields = ("=bucket_id", "=message_id", "=topic")
+    search_help_text = _("The id of a bucket or a job, or an actor's name, whole.")
+    ordering = ("-pk",)
+    fields = (
+        "bucket_id", "kind", "topic", "message_id", "queue", "worker", "success", "exception",
+        "stored", "expires", "duration", "content", "arguments", "tries",
+    )  # fmt: skip
+
+    stored = moment("stored_at", _("stored at"))
+    expires = moment("expires_at", _("expires at"))
+    content = text("data", _("data"))
+    arguments = text("payload", _("came from the arguments"))
+
+    @admin.display(description=_("took"), empty_value="–")
+    def duration(self, row: Bucket) -> str | None:
+        """Show how long the actor ran."""
+        if row.started_ns is None or row.finished_ns is None:
+            return None
+        return f"{(row.finished_ns - row.started_ns) / 1e9:.3f} s"
+
+
+@admin.register(Failure)
+class FailureAdmin(LookAtAdmin):
+    """Failing attempts, the newest first."""
+
+    list_display = ("exception", "short", "topic", "message_id", "number", "failed", "worker")
+    search_fields = ("=message_id", "=topic", "=exception", "=fingerprint")
+    search_help_text = _("A job's id, an actor's name or an exception's name, whole.")
+    ordering = ("-pk",)
+    fields = (
+        "exception", "text", "topic", "message_id", "queue", "number", "failed", "worker",
+        "fingerprint", "whole",
+    )  # fmt: skip
+
+    failed = moment("failed_at", _("failed at"))
+    whole = text("traceback", _("traceback"))
+
+    @admin.display(description=_("text"), empty_value="–")
+    def short(self, row: Failure) -> str:
+        """Show the beginning of the text."""
+        return row.text[:80]
+
+
+@admin.register(WorkerProcess)
+class WorkerProcessAdmin(LookAtAdmin):
+    """Workers that live, or have not been found dead yet."""
+
+    list_display = ("name", "host", "pid", "started", "version")
+    fields = ("name", "host", "pid", "started", "queues", "topics", "version")
+    ordering = ("-pk",)
+
+    started = moment("started_at", _("started at"))
+
+
+@admin.register(Queue)
+class QueueAdmin(LookAtAdmin):
+    """What was said about queues."""
+
+    list_display = ("name", "paused", "paused_by", "pause_reason")
+    fields = ("name", "paused", "paused_by", "pause_reason")
+    ordering: ClassVar[tuple[str | Combinable, ...]] = ("name",)
+
+    paused = moment("paused_at", _("paused since"))

@@ -1,0 +1,162 @@
+"""`manage.py repid_worker`: run jobs."""
+
+import logging
+import math
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import ERROR
+from django.core.management.base import BaseCommand, CommandError, SystemCheckError
+from django.db import connections as databases
+
+from django_repid import checks, discovery, scope
+from django_repid.connections import connections
+from django_repid.core.connection import Connection
+from django_repid.core.errors import ActorConflict, BrokerUnavailable, ConfigurationError, InvalidJob
+from django_repid.management.serving import (
+    is_supervised,
+    serve,
+    serve_with_reload,
+    supervise,
+)
+from django_repid.worker.worker import Worker
+
+#: What the user must mend: wrong settings, missing tables, a wrong flag. Crashes exit with 1.
+USAGE = 2
+
+
+class Command(BaseCommand):
+    """Run jobs until a signal."""
+
+    help = "Run background jobs. Exits with 0 after a clean stop, 2 for what you must mend."
+    # Checked below, so that what they find exits with 2.
+    requires_system_checks = []  # noqa: RUF012 - Django's own form
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the flags; without one, the options of REPID hold."""
+        add = parser.add_argument
+        add("--connection", default="default", help="the alias of REPID to serve")
+        add("--queues", help="serve only these queues, comma-separated (default: all)")
+        add("--exclude-queues", default="", help="leave these queues out, comma-separated")
+        add("--concurrency", type=int, help="async actors at once (default: TASKS_LIMIT, 1000)")
+        add("--threads", type=int, help="sync actors at once (default: THREADS, 8)")
+        add("--messages-limit", type=int, help="end after this many jobs")
+        add("--burst", action="store_true", help="end when nothing that is due is left")
+        add(
+            "--graceful-shutdown-time",
+            type=float,
+            metavar="SECONDS",
+            help="how long running jobs have after a signal (default: 25)",
+        )
+        add("--worker-id", help="the worker's name in the admin (default: host and process id)")
+        reload = parser.add_mutually_exclusive_group()
+        reload.add_argument(
+            "--reload",
+            action="store_true",
+            default=None,
+            help="start anew when the code changes, after running jobs have ended "
+            "(the default under DEBUG, except with --burst and --messages-limit)",
+        )
+        reload.add_argument("--no-reload", action="store_false", dest="reload", default=None)
+
+    def handle(self, **options: Any) -> None:
+        """Check, say what will be done, and serve."""
+        self._log_to_the_terminal(options["verbosity"])
+        finite = options["burst"] or options["messages_limit"] is not None
+        reload = options["reload"]
+        if reload is None:
+            reload = settings.DEBUG and not finite
+        try:
+            if reload and is_supervised():
+                serve_with_reload(lambda: self._prepare(options, reloads=True))
+                return
+            worker = self._prepare(options, reloads=reload)
+            if reload:
+                sys.exit(supervise())
+            processed = serve(worker)
+        except SystemCheckError as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except (ConfigurationError, ActorConflict, InvalidJob) as error:
+            raise CommandError(str(error), returncode=USAGE) from error
+        except BrokerUnavailable as error:
+            raise CommandError(str(error), returncode=1) from error
+        self.stdout.write(f"The worker has ended; it processed {processed} jobs.")
+
+    def _prepare(self, options: dict[str, Any], *, reloads: bool) -> Worker:
+        self.check()
+        connection = connections[options["connection"]]
+        self._check_databases(connection)
+        scope.keep_connections()
+        worker = Worker(
+            [discovery.router()],
+            connection=connection,
+            queues=_names(options["queues"]),
+            exclude_queues=_names(options["exclude_queues"]) or (),
+            tasks_limit=options["concurrency"],
+            threads=options["threads"],
+            messages_limit=_limit(options["messages_limit"]),
+            burst=options["burst"],
+            graceful_shutdown_time=options["graceful_shutdown_time"],
+            name=options["worker_id"],
+        )
+        if not reloads or is_supervised():
+            self._announce(worker, reloads=reloads)
+        return worker
+
+    def _check_databases(self, connection: Connection) -> None:
+        """Check what plain `check` leaves out.
+
+        Raises:
+            ConfigurationError: tables are missing, or the server cannot do what is needed.
+
+        """
+        for alias in checks.aliases_of(connection):
+            for found in checks.about_database(alias):
+                if found.level >= ERROR:
+                    message = f"{found.msg} {found.hint or ''}"
+                    raise ConfigurationError(message)
+            databases[alias].close()
+
+    def _announce(self, worker: Worker, *, reloads: bool) -> None:
+        """Print what the worker will do."""
+        connection = worker.connection
+        queues = ", ".join(sorted(worker.queues)) if worker.queues is not None else "all"
+        if worker.exclude_queues:
+            queues += f" except {', '.join(sorted(worker.exclude_queues))}"
+        aliases = checks.aliases_of(connection)
+        store = ", ".join(f"{alias} ({databases[alias].vendor})" for alias in aliases)
+        needed = checks.connections_needed(connection, worker.threads)
+        lines = [
+            ("store", f"{connection.alias}: {store or type(connection.message_broker).__name__}"),
+            ("queues", queues),
+            ("actors", ", ".join(sorted(worker.actors)) or "none: no tasks module registers any"),
+            ("concurrency", f"{worker.tasks_limit} async, {worker.threads} threads for sync actors"),
+            ("connections", f"at most {needed} to each database"),
+            ("stops", "on Ctrl-C or SIGTERM" + (", starts anew on changes" if reloads else "")),
+        ]
+        self.stdout.write("repid worker\n" + "".join(f"  {k:<12} {v}\n" for k, v in lines))
+        self.stdout.flush()
+
+    def _log_to_the_terminal(self, verbosity: int) -> None:
+        """Show what the worker logs, unless the project has said where that goes."""
+        logger = logging.getLogger("django_repid")
+        if not logger.hasHandlers() or logging.getLogger().handlers == []:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            logger.addHandler(handler)
+            logger.propagate = False
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Return the names in a comma-separated list; None for none at all."""
+    if text is None or not text.strip():
+        return None
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _limit(number: int | None) -> float:
+    return math.inf if number is None else number

@@ -1,0 +1,105 @@
+"""The worker process: a worker on the main thread, or on a thread that is reloaded."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.utils import autoreload
+
+from django_repid.core.errors import RepidError
+from django_repid.worker.worker import Worker
+
+logger = logging.getLogger("django_repid.worker")
+
+#: How much longer than its grace a worker may take to end.
+_MARGIN_SECONDS = 5.0
+#: The code with which Django's reloader ends a process whose files have changed.
+_CHANGED = 3
+
+
+def serve(worker: Worker) -> int:
+    """Run a worker to its end on this thread; return how many jobs it processed."""
+    return asyncio.run(worker.run()).processed
+
+
+def supervise() -> int:
+    """Run this command in a child process, anew each time its code has changed; for development.
+
+    Django's own supervisor kills the child a quarter of a second after Ctrl-C, and its jobs with
+    it. This one lets it end. The terminal sends Ctrl-C to both; SIGTERM is passed on.
+    """
+    environment = {**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: "true"}
+    signal.signal(signal.SIGINT, lambda *_: None)
+    while True:
+        child = subprocess.Popen(autoreload.get_child_arguments(), env=environment)  # noqa: S603 - this command
+        signal.signal(signal.SIGTERM, lambda *_, child=child: child.terminate())
+        code = child.wait()
+        if code != _CHANGED:
+            return code
+
+
+def is_supervised() -> bool:
+    """Whether this process is the child of `supervise`."""
+    return os.environ.get(autoreload.DJANGO_AUTORELOAD_ENV) == "true"
+
+
+def serve_with_reload(make: Callable[[], Worker]) -> None:
+    """Run a worker until a file of the project changes; in the child of `supervise`.
+
+    Django's reloader runs the program on a thread of its own and ends the process when a file
+    changes. So the worker is drained first: before a reload, and before Ctrl-C or SIGTERM ends it.
+    """
+    stage = _Stage(make)
+    autoreload.file_changed.connect(stage.drain, dispatch_uid="django_repid.reload")
+    try:
+        autoreload.run_with_reloader(stage.play)
+    finally:
+        stage.drain()
+
+
+class _Stage:
+    """The worker that runs now, if one does."""
+
+    def __init__(self, make: Callable[[], Worker]) -> None:
+        self._make = make
+        self._worker: Worker | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = threading.Event()
+        self._over.set()
+
+    def play(self) -> None:
+        """Run a worker to its end; called by the reloader, on its thread."""
+        try:
+            self._worker = self._make()
+        except (RepidError, CommandError) as error:
+            # What was right when the command began is wrong now: the next change may mend it.
+            sys.stderr.write(f"{error}\nWaiting for a change of the code.\n")
+            return
+        self._over.clear()
+        try:
+            asyncio.run(self._run(self._worker))
+        finally:
+            self._over.set()
+
+    async def _run(self, worker: Worker) -> None:
+        self._loop = asyncio.get_running_loop()
+        await worker.run()
+
+    def drain(self, **_: Any) -> None:
+        """Stop the worker and wait for it; a receiver of `file_changed` that lets Django reload."""
+        worker, loop = self._worker, self._loop
+        if worker is None or loop is None or self._over.is_set():
+            return
+        try:
+            loop.call_soon_threadsafe(worker.stop)
+        except RuntimeError:
+            return  # the loop has been closed meanwhile
+        if not self._over.wait(worker.graceful_shutdown_time + _MARGIN_SECONDS):
+            logger.warning("The worker did not end in time.")
