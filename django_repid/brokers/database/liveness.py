@@ -27,8 +27,7 @@ class LockFiles:
         path = _path(database, worker_id)
         if path is None:
             return
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        file = path.open("wb")
+        file = _open(path)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._held[path] = file
 
@@ -38,6 +37,7 @@ class LockFiles:
         if path is not None and (file := self._held.pop(path, None)) is not None:
             path.unlink(missing_ok=True)
             file.close()
+            _remove_if_empty(path.parent)
 
     def held(self, database: str, worker_id: int) -> bool:
         """Whether some process holds a worker's lock: whether it lives."""
@@ -60,6 +60,25 @@ class LockFiles:
         path = _path(database, worker_id)
         if path is not None and path not in self._held:
             path.unlink(missing_ok=True)
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Make the file; again, where the last other worker has just removed the folder."""
+    for _ in range(100):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            return path.open("wb")
+        except FileNotFoundError:
+            continue
+    return path.open("wb")
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Leave nothing behind where no other worker runs."""
+    try:
+        folder.rmdir()
+    except OSError:
+        pass  # another worker's lock is in it
 
 
 def _path(database: str, worker_id: int) -> Path | None:

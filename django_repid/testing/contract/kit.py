@@ -1,0 +1,185 @@
+"""Small makers of what the contract's tests need."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from django_repid.core import settlement
+from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.clock import from_us
+from django_repid.core.connection import Connection
+from django_repid.core.message import (
+    Enqueued,
+    NewMessage,
+    OnDuplicate,
+    Parameters,
+    ResultProperties,
+    RoutingKey,
+    StoredMessage,
+)
+from django_repid.core.protocols import Claim, ClaimRequest, WorkerInfo
+from django_repid.core.settlement import Failure, Settlement
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+
+
+def new(
+    topic: str = "work",
+    *,
+    queue: str = "default",
+    priority: int = 5,
+    id_: str | None = None,
+    on_duplicate: str | None = None,
+    result_id: str | None = None,
+    **more: Any,
+) -> NewMessage:
+    """Make a new message; a chosen id is skipped as a duplicate unless something else is said."""
+    if id_ is not None and on_duplicate is None:
+        on_duplicate = "skip"
+    result = None if result_id is None else ResultProperties(result_id, timedelta(days=1))
+    return NewMessage(
+        key=RoutingKey(topic, queue, priority, id_ or uuid4().hex),
+        parameters=Parameters(result=result),
+        on_duplicate=None if on_duplicate is None else OnDuplicate(on_duplicate),
+        **{"payload": "{}", **more},
+    )
+
+
+def worker_info(name: str = "someone") -> WorkerInfo:
+    """Make a worker that lives nowhere."""
+    return WorkerInfo(
+        name=name,
+        host="nowhere",
+        boot_id="",
+        pid=1,
+        pid_started="",
+        queues=[],
+        topics=["work"],
+        version="0",
+    )
+
+
+class Stage:
+    """A connection with a worker on it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.broker = connection.message_broker
+        self._registered: list[int] = []
+        self.worker_id = self.register("someone")
+
+    def register(self, name: str) -> int:
+        """Register one more worker; it takes its leave when the test is over."""
+        worker_id = self.broker.register(worker_info(name))
+        self._registered.append(worker_id)
+        return worker_id
+
+    def close(self) -> None:
+        """Let every worker of this test take its leave."""
+        for worker_id in self._registered:
+            self.broker.deregister(worker_id)
+
+    def enqueue(self, *messages: NewMessage) -> list[Enqueued]:
+        """Enqueue messages with their args buckets."""
+        return self.connection.enqueue(messages)
+
+    def claim(
+        self, limit: int = 100, topics: Collection[str] = ("work",), **more: Any
+    ) -> list[StoredMessage]:
+        """Claim messages."""
+        return list(self.claim_all(limit, topics, **more).messages)
+
+    def claim_all(
+        self, limit: int = 100, topics: Collection[str] = ("work",), **more: Any
+    ) -> Claim:
+        """Claim messages, and get the whole answer."""
+        worker_id = more.pop("worker_id", self.worker_id)
+        request = ClaimRequest(worker_id=worker_id, topics=topics, limit=limit, **more)
+        return self.broker.claim(request)
+
+    def claim_one(self, **more: Any) -> StoredMessage:
+        """Claim the one message that is there."""
+        (message,) = self.claim(**more)
+        return message
+
+    def settle(self, *ends: Settlement) -> frozenset[int]:
+        """Settle claims with their results."""
+        return self.connection.settle(ends)
+
+    def result(self, id_: str) -> ResultBucket | None:
+        """Return a result bucket."""
+        return self.connection.result(id_)
+
+
+class StageFixture:
+    """Gives the contract's tests their `stage`; its user gives the `connection`."""
+
+    @pytest.fixture
+    def connection(self) -> Connection:
+        """Return a connection whose brokers are empty and share a store."""
+        message = "Subclass the contract and give it a `connection` fixture."
+        raise NotImplementedError(message)
+
+    @pytest.fixture
+    def stage(self, connection: Connection) -> Iterator[Stage]:
+        """Return the connection with a registered worker."""
+        stage = Stage(connection)
+        yield stage
+        stage.close()
+
+
+def record(
+    id_: str, data: str = '"done"', *, success: bool = True, ttl: timedelta | None = None, now: int
+) -> BucketRecord:
+    """Make a result bucket on its way into a store."""
+    bucket = ResultBucket(
+        data=data,
+        timestamp=from_us(now),
+        ttl=ttl,
+        started_when=now * 1000,
+        finished_when=now * 1000 + 5,
+        success=success,
+        exception=None if success else "ValueError",
+    )
+    return BucketRecord(id_=id_, bucket=bucket)
+
+
+def args_record(
+    id_: str, data: str = "{}", *, ttl: timedelta | None = None, generated: bool = False
+) -> BucketRecord:
+    """Make an args bucket on its way into a store."""
+    return BucketRecord(id_=id_, bucket=ArgsBucket(data, ttl=ttl), generated=generated)
+
+
+def ack(message: StoredMessage, result: BucketRecord | None = None) -> Settlement:
+    """End a claim: the row goes."""
+    return settlement.gone(message, result=result, processed=True)
+
+
+def retry(message: StoredMessage, *, run_at: int, failure: Failure | None = None) -> Settlement:
+    """End a claim: another try later."""
+    return settlement.again(
+        message, run_at=run_at, tries=message.tries + 1, failure=failure, processed=True
+    )
+
+
+def bury(
+    message: StoredMessage,
+    *,
+    at: int,
+    reason: str = "ValueError: no",
+    result: BucketRecord | None = None,
+) -> Settlement:
+    """End a claim: a dead letter."""
+    return settlement.dead(
+        message, at=at, reason=reason, result=result, failure=None, tries=1, processed=True
+    )
+
+
+def ids(messages: Sequence[StoredMessage]) -> list[str]:
+    """Return the ids of messages, in their order."""
+    return [message.key.id_ for message in messages]
