@@ -20,7 +20,7 @@ class RepidConfig(AppConfig):
 
     def ready(self) -> None:
         """Hand Django in as core's host, and register the system checks."""
-        from django_repid import checks  # noqa: F401, PLC0415 - registers them
+        from django_repid import checks  # noqa: F401 - registers them
 
         install(connections.DjangoHost(discovery))
         setting_changed.connect(_forget, dispatch_uid="django_repid.settings")

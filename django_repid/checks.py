@@ -16,7 +16,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db import connections as databases
 from django.db.migrations.executor import MigrationExecutor
@@ -33,6 +34,9 @@ SQLITE_OPTIONS = """"OPTIONS": {
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
 },"""
+
+#: Seconds for which a writer should be ready to wait for another. Django's default is 5.
+_LEAST_TIMEOUT = 10
 
 #: The connections of a worker beside those of its actors: broker, heartbeat, janitor.
 OWN_CONNECTIONS = 3
@@ -116,7 +120,7 @@ def about_database(alias: str) -> list[CheckMessage]:
             text = f"The tables of django_repid on {alias!r} are missing or outdated."
             hint = f"Run manage.py migrate --database {alias}."
             # No error: `migrate` itself runs the database checks, and would refuse to mend it.
-            return [Warning(text, hint=hint, id="django_repid.W011")]
+            return [checks.Warning(text, hint=hint, id="django_repid.W011")]
     except Exception:  # noqa: BLE001 - since Django 6.1 a mere `check` comes here without a server
         return []
     return []
@@ -131,13 +135,11 @@ def _about(connection: Connection) -> Iterable[CheckMessage]:
         yield from _about_pool(alias, connection)
 
 
-def _about_alias(
-    connection: Connection, broker: DatabaseMessageBroker
-) -> Iterable[CheckMessage]:
+def _about_alias(connection: Connection, broker: DatabaseMessageBroker) -> Iterable[CheckMessage]:
     if broker.alias != DEFAULT_DB_ALIAS and broker.commit_with is None:
-        yield Warning(
-            f"The messages of REPID[{connection.alias!r}] live on the database {broker.alias!r}: an "
-            "enqueue inside a transaction on another one is written at once, and stays if that "
+        yield checks.Warning(
+            f"The messages of REPID[{connection.alias!r}] live on the database {broker.alias!r}: "
+            "an enqueue inside a transaction on another one is written at once, and stays if that "
             "transaction rolls back.",
             hint="Say whose commit an enqueue waits for: "
             '"MESSAGE_BROKER": {"CLASS": "django_repid.brokers.database.DatabaseMessageBroker", '
@@ -153,8 +155,8 @@ def _about_sqlite(alias: str) -> Iterable[CheckMessage]:
     options = settings.get("OPTIONS", {})
     immediate = str(options.get("transaction_mode", "")).upper() in {"IMMEDIATE", "EXCLUSIVE"}
     wal = re.search(r"journal_mode\s*=\s*wal", options.get("init_command", ""), re.IGNORECASE)
-    if not (immediate and wal and options.get("timeout", 5) >= 10):
-        yield Warning(
+    if not (immediate and wal and options.get("timeout", 5) >= _LEAST_TIMEOUT):
+        yield checks.Warning(
             f"The SQLite database {alias!r} runs with settings under which a worker and your views "
             'lock each other out ("database is locked").',
             hint=f"Add to DATABASES[{alias!r}]:\n{SQLITE_OPTIONS}",
@@ -173,7 +175,7 @@ def _about_pool(alias: str, connection: Connection) -> Iterable[CheckMessage]:
     needed = connections_needed(connection)
     size = pool.get("max_size") or pool.get("min_size", 4)
     if size < needed:
-        yield Warning(
+        yield checks.Warning(
             f"The pool of {alias!r} has {size} connections; a worker of "
             f"REPID[{connection.alias!r}] may need {needed}.",
             hint=f"Set its max_size to {needed}, or THREADS and DATABASE_LANES lower.",
@@ -185,5 +187,3 @@ def connections_needed(connection: Connection, threads: int | None = None) -> in
     """Return how many connections to each database a worker may open."""
     options = connection.options
     return OWN_CONNECTIONS + (threads or options.threads) + options.database_lanes
-
-

@@ -65,7 +65,10 @@ def make(given: conf.AliasSettings) -> Connection:
         _broker("MESSAGE_BROKER", given.alias, given.message_broker),
         _broker("ARGS_BUCKET_BROKER", given.alias, given.args_bucket_broker),
         _broker(
-            "RESULTS_BUCKET_BROKER", given.alias, given.results_bucket_broker, use_result_bucket=True
+            "RESULTS_BUCKET_BROKER",
+            given.alias,
+            given.results_bucket_broker,
+            use_result_bucket=True,
         ),
         options=given.options,
         serializer=None if given.serializer is None else load(given.serializer, "SERIALIZER"),

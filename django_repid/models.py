@@ -104,17 +104,17 @@ class Bucket(models.Model):
     started_ns = models.BigIntegerField(null=True)
     finished_ns = models.BigIntegerField(null=True)
     success = models.BooleanField(null=True)
-    exception = models.CharField(max_length=255, null=True)  # noqa: DJ001 - None is "none", "" a name
+    exception = models.CharField(max_length=255, null=True)
     message_id = NameField(max_length=128, null=True)
     topic = NameField(max_length=255, null=True)
     queue = NameField(max_length=64, null=True)
     priority = models.SmallIntegerField(null=True)
     tries = models.IntegerField(null=True)
-    worker = models.CharField(max_length=255, null=True)  # noqa: DJ001 - as above
+    worker = models.CharField(max_length=255, null=True)
     payload = models.TextField(null=True, help_text=_("The arguments that the result came from."))
     args_id = NameField(max_length=128, null=True)
-    spec = models.TextField(null=True)  # noqa: DJ001 - as above
-    headers = models.TextField(null=True)  # noqa: DJ001 - as above
+    spec = models.TextField(null=True)
+    headers = models.TextField(null=True)
 
     class Meta:
         verbose_name = _("bucket")
@@ -125,7 +125,7 @@ class Bucket(models.Model):
         indexes: ClassVar = [models.Index(fields=["expires_at"], name="repid_bucket_expires")]
 
     def __str__(self) -> str:
-        return self.bucket_id
+        return f"{self.bucket_id}"
 
 
 class Failure(models.Model):
@@ -180,7 +180,7 @@ class WorkerProcess(models.Model):
         verbose_name_plural = _("workers")
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name}"
 
 
 class Queue(models.Model):
@@ -197,7 +197,7 @@ class Queue(models.Model):
         verbose_name_plural = _("queues")
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.name}"
 
 
 class Statistic(models.Model):

@@ -6,10 +6,11 @@ from django_repid.core.serializer import SerializerT, default_serializer
 
 
 class Config:
-    """`SERIALIZER` makes the text of arguments and results; `CONVERTER` is the class that maps it
-    to an actor's parameters and back (None: `DefaultConverter`).
+    """The defaults of the process.
 
-    Set them before the routers are made. A connection's own `SERIALIZER` option goes first.
+    `SERIALIZER` makes the text of arguments and results; `CONVERTER` is the class that maps it to
+    an actor's parameters and back (None: `DefaultConverter`). Set them before the routers are
+    made. A connection's own `SERIALIZER` option goes first.
     """
 
     SERIALIZER: SerializerT = staticmethod(default_serializer)

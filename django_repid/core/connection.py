@@ -128,9 +128,7 @@ class Connection:
                 found.update(self.get_buckets(broker, missing))
         return found
 
-    def get_buckets(
-        self, broker: BucketBroker, ids: Collection[str]
-    ) -> Mapping[str, ArgsBucket]:
+    def get_buckets(self, broker: BucketBroker, ids: Collection[str]) -> Mapping[str, ArgsBucket]:
         """Read buckets, with the events of `get_bucket`."""
         if not self.middleware.listens("get_bucket"):
             return broker.get(ids)
@@ -170,6 +168,17 @@ def _records(messages: Iterable[NewMessage]) -> list[BucketRecord]:
     return [record for message in messages if (record := message.args_record()) is not None]
 
 
+class _ProcessDefault:
+    """The default connection of the process, where a `Repid` has made one."""
+
+    connection: Connection | None = None
+
+
+_context_default: contextvars.ContextVar[Connection | None] = contextvars.ContextVar(
+    "django_repid_connection", default=None
+)
+
+
 class Repid:
     """A connection with a switch that makes it the default.
 
@@ -177,11 +186,6 @@ class Repid:
     `async with app.magic()` it is besides the default of that context, whatever else connects
     meanwhile. Without either, the `default` alias of the settings serves.
     """
-
-    _process_default: Connection | None = None
-    _context_default: contextvars.ContextVar[Connection | None] = contextvars.ContextVar(
-        "django_repid_connection", default=None
-    )
 
     def __init__(
         self, connection: Connection, *, middlewares: Iterable[object] | None = None
@@ -204,25 +208,25 @@ class Repid:
         """Make this connection the process's default."""
         if not self.connection.is_open:
             await self.connection.connect()
-        Repid._process_default = self.connection
+        _ProcessDefault.connection = self.connection
         return self.connection
 
     async def magic_disconnect(self) -> Connection:
         """Close this connection, and take it back as the process's default."""
         await self.connection.disconnect()
-        if Repid._process_default is self.connection:
-            Repid._process_default = None
+        if _ProcessDefault.connection is self.connection:
+            _ProcessDefault.connection = None
         return self.connection
 
     @asynccontextmanager
     async def magic(self, *, auto_disconnect: bool = False) -> AsyncIterator[Connection]:
         """Make this connection the default; with `auto_disconnect` only inside the block."""
         await self.magic_connect()
-        token = self._context_default.set(self.connection)
+        token = _context_default.set(self.connection)
         try:
             yield self.connection
         finally:
-            self._context_default.reset(token)
+            _context_default.reset(token)
             if auto_disconnect:
                 await self.magic_disconnect()
 
@@ -238,7 +242,7 @@ def get_connection(which: str | Connection | None) -> Connection:
         return which
     if which is not None:
         return _resolve(which)
-    return Repid._context_default.get() or Repid._process_default or _resolve("default")
+    return _context_default.get() or _ProcessDefault.connection or _resolve("default")
 
 
 def _resolve(alias: str) -> Connection:

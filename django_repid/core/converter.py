@@ -23,6 +23,7 @@ except ImportError:  # pydantic is an extra
 else:
     HAS_PYDANTIC = True
 
+
 class ConverterT(Protocol):
     """Made once per actor, at its registration; used from any thread."""
 
@@ -60,9 +61,8 @@ class BasicConverter:
         takes_args = any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
         self._spreads = takes_args and not self._takes_kwargs
         # With *args whatever stands before it must be passed by position too.
-        by_position = {kinds.POSITIONAL_ONLY}
-        if self._spreads:
-            by_position.add(kinds.POSITIONAL_OR_KEYWORD)
+        also = kinds.POSITIONAL_OR_KEYWORD if self._spreads else kinds.POSITIONAL_ONLY
+        by_position = {kinds.POSITIONAL_ONLY, also}
         self._positional = [p for p in parameters if p.kind in by_position]
         named = [p for p in parameters if p.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)]
         self._names = frozenset(p.name for p in named)
@@ -101,3 +101,12 @@ class DefaultConverter:
             chosen: ConverterT = Config.CONVERTER(fn)
             return chosen
         return PydanticConverter(fn) if HAS_PYDANTIC else BasicConverter(fn)
+
+
+__all__ = [
+    "HAS_PYDANTIC",
+    "BasicConverter",
+    "ConverterT",
+    "DefaultConverter",
+    "PydanticConverter",
+]

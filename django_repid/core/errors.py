@@ -20,7 +20,7 @@ try:
     from django.core.exceptions import ImproperlyConfigured
 except ImportError:
 
-    class ImproperlyConfigured(Exception):  # type: ignore[no-redef]  # noqa: N818 - Django's name
+    class ImproperlyConfigured(Exception):  # type: ignore[no-redef]
         """Stands in for Django's class where Django is not installed."""
 
 
@@ -32,7 +32,7 @@ class ConfigurationError(RepidError, ImproperlyConfigured):
     """A setting, an alias, a broker or a registered actor is wrong."""
 
 
-class InvalidJob(RepidError, ValueError):  # noqa: N818 - a public name of the contract
+class InvalidJob(RepidError, ValueError):
     """A job was asked for with an argument that cannot be right."""
 
 
@@ -49,49 +49,49 @@ class PayloadTooLarge(InvalidJob):
     """The serialized arguments are larger than `PAYLOAD_LIMIT_BYTES`."""
 
 
-class ActorNotFound(RepidError):  # noqa: N818 - as above
+class ActorNotFound(RepidError):
     """No actor of this name is registered in this process."""
 
 
-class ActorConflict(RepidError):  # noqa: N818 - as above
+class ActorConflict(RepidError):
     """Two different functions are registered under one actor name."""
 
 
-class ArgsBucketMissing(RepidError):  # noqa: N818 - as above
+class ArgsBucketMissing(RepidError):
     """The bucket that holds a job's arguments is not there, or has expired."""
 
 
-class ArgsInvalid(RepidError):  # noqa: N818 - as above
+class ArgsInvalid(RepidError):
     """A job's arguments are no JSON object, or do not fit the actor's signature."""
 
 
-class ResultInvalid(RepidError):  # noqa: N818 - as above
+class ResultInvalid(RepidError):
     """An actor returned something that cannot be stored as a result."""
 
 
-class UpstreamFailed(RepidError):  # noqa: N818 - as above
+class UpstreamFailed(RepidError):
     """The job whose result was to be this job's arguments has failed."""
 
 
-class JobFailed(RepidError):  # noqa: N818 - as above
+class JobFailed(RepidError):
     """`bucket.value` was asked of a bucket that a failed job left behind."""
 
 
-class TtlExpired(RepidError):  # noqa: N818 - as above
+class TtlExpired(RepidError):
     """A job was not started within its `ttl` after it became due."""
 
 
-class Cancelled(RepidError):  # noqa: N818 - as above
+class Cancelled(RepidError):
     """A job was cancelled before it came to an end."""
 
 
-class Quarantined(RepidError):  # noqa: N818 - as above
+class Quarantined(RepidError):
     """A job was put aside because workers died while it ran."""
 
 
-class LeaseLost(RepidError):  # noqa: N818 - as above
+class LeaseLost(RepidError):
     """The message was claimed again, settled or removed since this attempt claimed it."""
 
 
-class BrokerUnavailable(RepidError):  # noqa: N818 - as above
+class BrokerUnavailable(RepidError):
     """The store that holds messages or buckets cannot be reached."""

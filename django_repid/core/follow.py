@@ -61,7 +61,9 @@ class Wait:
 
     def _look(self) -> ResultBucket | None:
         bucket = self.connection.result(self.result_id)
-        if bucket is None or (self.since is not None and clock.to_us(bucket.timestamp) < self.since):
+        if bucket is None or (
+            self.since is not None and clock.to_us(bucket.timestamp) < self.since
+        ):
             return None
         return bucket
 

@@ -53,7 +53,7 @@ class Loud(Coroutine[Any, Any, T]):
     def throw(
         self,
         kind: Any,
-        value: BaseException | object = None,
+        value: Any = None,
         traceback: TracebackType | None = None,
     ) -> Any:
         """Raise inside the coroutine: the event loop's business."""

@@ -17,8 +17,7 @@ def _check(what: str, value: object, pattern: re.Pattern[str], length: int, want
         message = f"{what} must be a str, not {type(value).__name__} ({value!r})."
         raise InvalidJob(message)
     if len(value) > length or pattern.fullmatch(value) is None:
-        shown = value if len(value) <= 80 else f"{value[:77]}..."
-        message = f"{what} {shown!r} is not valid: {wants}, at most {length} characters."
+        message = f"{what} {value!r:.80} is not valid: {wants}, at most {length} characters."
         raise InvalidJob(message)
     return value
 

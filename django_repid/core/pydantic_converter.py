@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, NotRequired, Required
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
-from typing_extensions import NotRequired, Required, TypedDict
+from typing_extensions import TypedDict
 
 from django_repid.core.arguments import Arguments, serialize_result
 from django_repid.core.errors import ArgsInvalid, ConfigurationError, ResultInvalid
@@ -65,7 +65,7 @@ def _input_adapter(name: str, signature: inspect.Signature) -> TypeAdapter[dict[
     # A TypedDict, since its keys may be any name, "schema" and "_x" included, and since what was
     # not given stays out of it, so that Python applies the default.
     fields: dict[str, Any] = {}
-    extra = "forbid"
+    extra: Literal["allow", "forbid"] = "forbid"
     for parameter in signature.parameters.values():
         if parameter.kind is _KINDS.VAR_KEYWORD:
             extra = "allow"
@@ -77,11 +77,13 @@ def _input_adapter(name: str, signature: inspect.Signature) -> TypeAdapter[dict[
             )
             raise ConfigurationError(message)
         annotation = Any if parameter.annotation is _KINDS.empty else parameter.annotation
-        presence = Required if parameter.default is _KINDS.empty else NotRequired
-        fields[parameter.name] = presence[annotation]  # type: ignore[index]  # a special form
-    typed = TypedDict(f"{name}_arguments", fields)  # type: ignore[operator]  # made at run time
-    typed.__pydantic_config__ = ConfigDict(extra=extra)  # type: ignore[typeddict-item]
-    return TypeAdapter(typed)
+        presence: Any = Required if parameter.default is _KINDS.empty else NotRequired
+        fields[parameter.name] = presence[annotation]
+    made: Any = TypedDict  # to the type checker a form of syntax, here made at run time
+    typed = made(f"{name}_arguments", fields)
+    typed.__pydantic_config__ = ConfigDict(extra=extra)
+    adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(typed)
+    return adapter
 
 
 def _output_adapter(annotation: Any) -> TypeAdapter[Any] | None:

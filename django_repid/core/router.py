@@ -163,9 +163,7 @@ def _check_function(fn: Any) -> None:
 
 
 def _check_timeout(timeout: timedelta | None) -> timedelta | None:
-    if timeout is not None and (
-        not isinstance(timeout, timedelta) or timeout < _MINIMUM_TIMEOUT
-    ):
+    if timeout is not None and (not isinstance(timeout, timedelta) or timeout < _MINIMUM_TIMEOUT):
         message = f"timeout must be a timedelta of at least one second, not {timeout!r}."
         raise ConfigurationError(message)
     return timeout

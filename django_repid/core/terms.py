@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django_repid.core.codec import encode_headers
-from django_repid.core.connection import Connection
 from django_repid.core.config import Config
+from django_repid.core.connection import Connection
 from django_repid.core.errors import InvalidJob, PayloadTooLarge
 from django_repid.core.host import host
 from django_repid.core.message import OnDuplicate
@@ -22,11 +22,12 @@ from django_repid.core.serializer import unstorable
 HEADERS_LIMIT_BYTES = 8192
 
 _SECOND = timedelta(seconds=1)
+_SMALLINTS = range(-32768, 32768)
 
 
 def check_priority(value: Any) -> int:
     """Priority: an int that fits a smallint column."""
-    if isinstance(value, bool) or not isinstance(value, int) or not -32768 <= value <= 32767:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _SMALLINTS:
         message = f"priority must be an int from -32768 to 32767, not {value!r}."
         raise InvalidJob(message)
     return int(value)

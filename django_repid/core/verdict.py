@@ -165,8 +165,8 @@ def examine(
         return cancelled(message, bench)
     ttl = message.parameters.ttl
     if ttl is not None and bench.now > message.due_at + clock.span_us(ttl):
-        error = TtlExpired(f"Not started within {ttl} after it became due.")
-        return refuse(message, error, bench)
+        late = TtlExpired(f"Not started within {ttl} after it became due.")
+        return refuse(message, late, bench)
     if message.args_id is None:
         return message
     bucket = buckets.get(message.args_id)

@@ -39,8 +39,10 @@ _FIRST_OUTAGE_PAUSE, _LONGEST_OUTAGE_PAUSE = 0.1, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What a desk claims. `limit`: how many messages it may process; `burst`: it ends when
-    nothing that is due is left."""
+    """What a desk claims.
+
+    `limit`: how many messages it may process. `burst`: it ends when nothing that is due is left.
+    """
 
     queues: frozenset[str] | None
     excluded: frozenset[str]

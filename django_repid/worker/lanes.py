@@ -59,7 +59,7 @@ class LanePool:
         """Return a lane for one job; it costs nothing until it is used."""
         return Lane(self)
 
-    def _take(self, lane: "Lane") -> _Thread | None:
+    def take(self, lane: "Lane") -> _Thread | None:
         """Return a free thread, or None and remember who waits for one."""
         with self._lock:
             if self._free:
@@ -71,7 +71,8 @@ class LanePool:
             self._waiting.append(lane)
             return None
 
-    def _give_back(self, thread: _Thread) -> None:
+    def give_back(self, thread: _Thread) -> None:
+        """Take a thread back, or hand it to the lane that has waited longest."""
         with self._lock:
             while self._waiting:
                 if self._waiting.popleft().start_on(thread):
@@ -103,7 +104,7 @@ class Lane(Executor):
         with self._lock:
             if self._thread is None and not self._asked:
                 self._asked = True
-                self._thread = self._pool._take(self)
+                self._thread = self._pool.take(self)
             if self._thread is None:
                 self._early.append(work)
             else:
@@ -128,5 +129,5 @@ class Lane(Executor):
             thread, self._thread = self._thread, None
         if thread is not None:
             done: Future[Any] = Future()
-            done.add_done_callback(lambda _: self._pool._give_back(thread))
+            done.add_done_callback(lambda _: self._pool.give_back(thread))
             thread.inbox.put((done, host().tidy))

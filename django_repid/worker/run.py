@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 
+from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable
@@ -76,7 +77,7 @@ class Run:
             worker_id=lambda: self._heartbeat.worker_id,
             worker_name=info.name,
             give_up=self._give_up_overdue,
-            ended=lambda: self._loop.call_soon_threadsafe(self._desk_ended),
+            ended=self._desk_is_ending,
         )
         janitor = Janitor(connection, self._heartbeat, self._desk.strangers)
         self._services = [Service(self._heartbeat), Service(janitor)]
@@ -121,7 +122,9 @@ class Run:
             self._ended(attempt, None)
         await self._wait_for(self._settled, self._grace, self._hurry)
         if not self._settled.is_set():
-            logger.warning("The grace of %s s is over: what still runs is handed back.", self._grace)
+            logger.warning(
+                "The grace of %s s is over: what still runs is handed back.", self._grace
+            )
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in self._on_threads.running():
                 self._ended(attempt, None)
@@ -140,7 +143,11 @@ class Run:
         except BrokerUnavailable as error:
             logger.warning("The worker could not take its leave: %s", error)
 
-    def _desk_ended(self) -> None:
+    def _desk_is_ending(self) -> None:
+        """Be told by the broker thread that everything is settled, or that it crashed."""
+        self._loop.call_soon_threadsafe(self._desk_has_ended)
+
+    def _desk_has_ended(self) -> None:
         self._settled.set()
         self._stop.set()
 
@@ -188,7 +195,7 @@ class Run:
         for attempt in self._on_threads.overdue():
             elapsed = round((time.monotonic() - (attempt.started or 0.0)) * 1e9)
             error = overdue(attempt.message)
-            self._put(attempt, failed(error, time.time_ns() - elapsed))
+            self._put(attempt, failed(error, clock.now_ns() - elapsed))
 
     def _take_signals(self) -> Callable[[], None]:
         """Let the signals stop this run; return what gives them back."""

@@ -25,9 +25,7 @@ class Service:
     def __init__(self, duty: Duty) -> None:
         self._duty = duty
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=self._work, name=f"repid-{duty.name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._work, name=f"repid-{duty.name}", daemon=True)
 
     def start(self) -> None:
         """Begin."""

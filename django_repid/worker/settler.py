@@ -48,7 +48,7 @@ class Settler:
             return self._connection.settle(ends)
         except BrokerUnavailable:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written
             if len(ends) > 1:
                 half = len(ends) // 2
                 return self._write(ends[:half]) | self._write(ends[half:])

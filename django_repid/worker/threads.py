@@ -90,7 +90,7 @@ class ActorThreads:
 
     def not_started(self) -> list[Attempt]:
         """Take back the attempts that no thread has begun."""
-        left = []
+        left: list[Attempt] = []
         while True:
             try:
                 attempt = self._inbox.get_nowait()

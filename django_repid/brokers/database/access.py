@@ -36,6 +36,9 @@ class OnAlias(Protocol):
         """Its name in `DATABASES`."""
 
 
+S = TypeVar("S", bound=OnAlias)
+
+
 def alias_for(database: str | None, model: type[Model]) -> str:
     """Return the alias that rows of `model` are written to.
 
@@ -74,9 +77,7 @@ def transaction_on(alias: str, *, savepoint: bool = False) -> Iterator[None]:
         connection.transaction_mode = mode
 
 
-def guarded(
-    method: Callable[Concatenate[Any, P], T],
-) -> Callable[Concatenate[Any, P], T]:
+def guarded(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """Translate what the driver raises, and repeat what a deadlock undid.
 
     Inside a transaction of the caller's nothing is repeated, and the connection is left alone:
@@ -84,7 +85,7 @@ def guarded(
     """
 
     @functools.wraps(method)
-    def guard(self: OnAlias, *args: P.args, **kwargs: P.kwargs) -> T:
+    def guard(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         connection = connections[self.alias]
         for attempt in range(1, _ATTEMPTS + 1):
             try:

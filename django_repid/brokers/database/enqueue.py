@@ -61,9 +61,7 @@ def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
     yield from chunks
 
 
-def _write_chunk(
-    alias: str, statements: Statements, chunk: Sequence[NewMessage]
-) -> list[Enqueued]:
+def _write_chunk(alias: str, statements: Statements, chunk: Sequence[NewMessage]) -> list[Enqueued]:
     connection = connections[alias]
     policy = _REPLACEABLE[chunk[0].on_duplicate]
     left = {message.key.id_: message for message in chunk}
@@ -89,9 +87,7 @@ def _duplicate(message: NewMessage, row: Sequence[object], now: int) -> Enqueued
     if message.on_duplicate is OnDuplicate.RAISE:
         raise DuplicateJob.of(message.key.id_)
     standing = rows.message(row)
-    return Enqueued(
-        key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters
-    )
+    return Enqueued(key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters)
 
 
 def _store_args(

@@ -85,4 +85,4 @@ def _path(database: str, worker_id: int) -> Path | None:
     """Return a worker's lock file; None for a database in memory, which no other process sees."""
     if database == ":memory:" or database.startswith("file:") or not database:
         return None
-    return Path(f"{os.path.abspath(database)}-workers") / f"{worker_id}.lock"  # noqa: PTH100
+    return Path(f"{os.path.abspath(database)}-workers") / f"{worker_id}.lock"

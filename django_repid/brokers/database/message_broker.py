@@ -133,9 +133,7 @@ class DatabaseMessageBroker(DatabaseRoster):
             for head in look.heads
             if head.topic not in request.topics and request.serves(head.queue)
         }
-        return Claim(
-            messages=messages, now=now, next_due=min(later, default=None), others=others
-        )
+        return Claim(messages=messages, now=now, next_due=min(later, default=None), others=others)
 
     def _find_heads(self) -> _Look:
         at = time.monotonic()
@@ -262,7 +260,8 @@ class DatabaseMessageBroker(DatabaseRoster):
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         found = self._messages.filter(args_id__in=list(args_ids)).order_by()
-        return set(found.values_list("args_id", flat=True).distinct()) - {None}
+        ids = found.values_list("args_id", flat=True).distinct()
+        return {args_id for args_id in ids if args_id is not None}
 
     @guarded
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:

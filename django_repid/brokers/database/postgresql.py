@@ -109,7 +109,8 @@ class PostgreSQLStatements(Statements):
         due = "coalesce(v.run_at, clock.now)"
         clock = f"(SELECT {self.now} AS now) AS clock"
         source = f"{clock}, {_unnest((*rows.NEW_COLUMNS, 'run_at'))}"
-        parameters = [self.now_parameter(), *map(list, zip(*new, strict=True)), list(run_at)]
+        columns: list[Any] = [list(column) for column in zip(*new, strict=True)]
+        parameters: list[Any] = [self.now_parameter(), *columns, list(run_at)]
         written = "message_id, id, lease, enqueued_at"
         with connection.cursor() as cursor:
             cursor.execute(

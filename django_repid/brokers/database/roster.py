@@ -26,10 +26,13 @@ class DatabaseRoster:
     that read first and write later in one transaction (Django's default mode).
     """
 
-    alias: str
-
     def __init__(self) -> None:
         self._locks = LockFiles()
+
+    @property
+    def alias(self) -> str:
+        """The database alias that its rows are written to."""
+        raise NotImplementedError
 
     def now_us(self) -> int:
         """Return the store's time."""

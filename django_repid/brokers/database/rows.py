@@ -130,6 +130,7 @@ def failure(end: Settlement) -> tuple[Any, ...]:
 def bucket(record: BucketRecord, stored_at: int) -> tuple[Any, ...]:
     """Return the values of `BUCKET_COLUMNS`."""
     held, origin = record.bucket, record.origin
+    outcome: tuple[Any, ...]
     expires_at = None if held.ttl is None else stored_at + clock.span_us(held.ttl)
     if isinstance(held, ResultBucket):
         exception = None if held.exception is None else held.exception[:255]

@@ -35,7 +35,7 @@ def found_heads(found: Sequence[Sequence[Any]]) -> tuple[list[Head], int]:
 
     There is always one row, for the time; without heads its other columns are NULL.
     """
-    heads = [Head(*row[1:5], bool(row[5])) for row in found if row[1] is not None]
+    heads = [Head(row[1], row[2], row[3], row[4], bool(row[5])) for row in found if row[1]]
     return heads, int(found[0][0])
 
 

@@ -121,22 +121,10 @@ class InMemoryMessageBroker:
             }
             due = [message for message in wanted if message.run_at <= now]
             later = [message.run_at for message in wanted if message.run_at > now]
-            chosen = self._in_turns(due)[: request.limit]
+            self._turn += 1
+            chosen = records.in_turns(due, self._turn)[: request.limit]
             claimed = [self._take(message, request.worker_id, now) for message in chosen]
-        return Claim(
-            messages=claimed, now=now, next_due=min(later, default=None), others=others
-        )
-
-    def _in_turns(self, due: list[StoredMessage]) -> list[StoredMessage]:
-        """Order messages: within a queue by priority, due time and key; the queues in turns."""
-        by_queue: dict[str, list[StoredMessage]] = {}
-        for message in sorted(due, key=records.rank):
-            by_queue.setdefault(message.key.queue, []).append(message)
-        self._turn += 1
-        queues = list(by_queue.values())
-        start = self._turn % len(queues) if queues else 0
-        rounds = itertools.zip_longest(*queues[start:], *queues[:start])
-        return [message for one_round in rounds for message in one_round if message is not None]
+        return Claim(messages=claimed, now=now, next_due=min(later, default=None), others=others)
 
     def _take(self, message: StoredMessage, worker_id: int | None, now: int) -> StoredMessage:
         claimed = records.taken(message, worker_id, now)
@@ -288,7 +276,8 @@ class InMemoryMessageBroker:
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         with self._lock:
-            return {m.args_id for m in self._messages.values() if m.args_id in args_ids} - {None}
+            held = (message.args_id for message in self._messages.values())
+            return {args_id for args_id in held if args_id is not None and args_id in args_ids}
 
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
         """See `MessageBroker.pause`."""

@@ -1,5 +1,6 @@
 """What the memory broker asks of single messages, and what it makes of them."""
 
+import itertools
 from dataclasses import replace
 
 from django_repid.core.message import (
@@ -52,6 +53,7 @@ def taken(message: StoredMessage, worker_id: int | None, now: int) -> StoredMess
 
 def settled(held: StoredMessage, end: Settlement) -> StoredMessage:
     """Return a message as it stays behind after a settlement that does not remove it."""
+    assert end.state is not None  # noqa: S101 - callers have filtered
     return replace(
         held,
         state=end.state,
@@ -82,6 +84,17 @@ def rescued(message: StoredMessage) -> StoredMessage:
 def rank(message: StoredMessage) -> tuple[int, int, int]:
     """Order within a queue: by priority, then by due time, then by age."""
     return -message.key.priority, message.run_at, message.key.pk or 0
+
+
+def in_turns(due: list[StoredMessage], turn: int) -> list[StoredMessage]:
+    """Order messages: those of a queue by rank, the queues in turns, another one first each time."""
+    by_queue: dict[str, list[StoredMessage]] = {}
+    for message in sorted(due, key=rank):
+        by_queue.setdefault(message.key.queue, []).append(message)
+    queues = list(by_queue.values())
+    start = turn % len(queues) if queues else 0
+    rounds = itertools.zip_longest(*queues[start:], *queues[:start])
+    return [message for one_round in rounds for message in one_round if message is not None]
 
 
 def category(message: StoredMessage, now: int) -> MessageCategory | None:

@@ -14,7 +14,12 @@ from django.db import connections as databases
 from django_repid import checks, discovery, scope
 from django_repid.connections import connections
 from django_repid.core.connection import Connection
-from django_repid.core.errors import ActorConflict, BrokerUnavailable, ConfigurationError, InvalidJob
+from django_repid.core.errors import (
+    ActorConflict,
+    BrokerUnavailable,
+    ConfigurationError,
+    InvalidJob,
+)
 from django_repid.management.serving import (
     is_supervised,
     serve,
@@ -32,7 +37,7 @@ class Command(BaseCommand):
 
     help = "Run background jobs. Exits with 0 after a clean stop, 2 for what you must mend."
     # Checked below, so that what they find exits with 2.
-    requires_system_checks = []  # noqa: RUF012 - Django's own form
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the flags; without one, the options of REPID hold."""
@@ -132,7 +137,10 @@ class Command(BaseCommand):
             ("store", f"{connection.alias}: {store or type(connection.message_broker).__name__}"),
             ("queues", queues),
             ("actors", ", ".join(sorted(worker.actors)) or "none: no tasks module registers any"),
-            ("concurrency", f"{worker.tasks_limit} async, {worker.threads} threads for sync actors"),
+            (
+                "concurrency",
+                f"{worker.tasks_limit} async, {worker.threads} threads for sync actors",
+            ),
             ("connections", f"at most {needed} to each database"),
             ("stops", "on Ctrl-C or SIGTERM" + (", starts anew on changes" if reloads else "")),
         ]

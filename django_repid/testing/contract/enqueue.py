@@ -79,7 +79,9 @@ class EnqueueContract(StageFixture):
             assert stage.claim_one().payload == '{"n":1}'
 
     def test_a_duplicate_within_one_batch_is_one_too(self, stage: Stage) -> None:
-        answers = stage.enqueue(new(id_="one", payload='{"n":1}'), new(id_="one", payload='{"n":2}'))
+        answers = stage.enqueue(
+            new(id_="one", payload='{"n":1}'), new(id_="one", payload='{"n":2}')
+        )
 
         assert [answer.duplicate for answer in answers] == [False, True]
         assert stage.claim_one().payload == '{"n":1}'
@@ -88,7 +90,9 @@ class EnqueueContract(StageFixture):
         stage.enqueue(new(id_="one"))
 
         with pytest.raises(DuplicateJob, match="one"):
-            stage.enqueue(new(id_="two", on_duplicate="raise"), new(id_="one", on_duplicate="raise"))
+            stage.enqueue(
+                new(id_="two", on_duplicate="raise"), new(id_="one", on_duplicate="raise")
+            )
 
         assert ids(stage.claim()) == ["one"]
 

@@ -155,10 +155,7 @@ class SettleContract(StageFixture):
         later = stage.broker.now_us() + HOUR
         waiting = stage.claim(topics=["down"])
         stage.settle(
-            *[
-                settlement.again(m, run_at=later, tries=0, waits_for=m.args_id)
-                for m in waiting
-            ]
+            *[settlement.again(m, run_at=later, tries=0, waits_for=m.args_id) for m in waiting]
         )
         assert stage.claim(topics=["down"]) == []
 
