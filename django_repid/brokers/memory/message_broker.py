@@ -92,10 +92,11 @@ class InMemoryMessageBroker:
         pk = self._pk_by_id.get(id_)
         return None if pk is None else self._messages[pk]
 
-    def _put(self, message: StoredMessage) -> None:
+    def _put(self, message: StoredMessage) -> StoredMessage:
         assert message.key.pk is not None  # noqa: S101 - stored messages have one
         self._messages[message.key.pk] = message
         self._pk_by_id[message.key.id_] = message.key.pk
+        return message
 
     def _drop(self, message: StoredMessage) -> None:
         assert message.key.pk is not None  # noqa: S101 - stored messages have one
@@ -123,13 +124,8 @@ class InMemoryMessageBroker:
             later = [message.run_at for message in wanted if message.run_at > now]
             self._turn += 1
             chosen = records.in_turns(due, self._turn)[: request.limit]
-            claimed = [self._take(message, request.worker_id, now) for message in chosen]
+            claimed = [self._put(records.taken(m, request.worker_id, now)) for m in chosen]
         return Claim(messages=claimed, now=now, next_due=min(later, default=None), others=others)
-
-    def _take(self, message: StoredMessage, worker_id: int | None, now: int) -> StoredMessage:
-        claimed = records.taken(message, worker_id, now)
-        self._put(claimed)
-        return claimed
 
     def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
         """See `MessageBroker.seize`."""
@@ -137,7 +133,7 @@ class InMemoryMessageBroker:
             message = self._by_id(id_)
             if message is None or message.state not in states:
                 return None
-            return self._take(message, None, clock.now_us())
+            return self._put(records.taken(message, None, clock.now_us()))
 
     def ask_cancel(self, id_: str) -> bool:
         """See `MessageBroker.ask_cancel`."""

@@ -87,7 +87,7 @@ def rank(message: StoredMessage) -> tuple[int, int, int]:
 
 
 def in_turns(due: list[StoredMessage], turn: int) -> list[StoredMessage]:
-    """Order messages: those of a queue by rank, the queues in turns, another one first each time."""
+    """Order messages: those of a queue by rank; the queues in turns, each time another first."""
     by_queue: dict[str, list[StoredMessage]] = {}
     for message in sorted(due, key=rank):
         by_queue.setdefault(message.key.queue, []).append(message)

@@ -1,0 +1,50 @@
+"""A worker on brokers in memory, run to the end of what there is."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from django_repid import (
+    Connection,
+    InMemoryBucketBroker,
+    InMemoryMessageBroker,
+    Router,
+    Worker,
+)
+from django_repid.core.options import Options
+
+
+def memory(**options: Any) -> Connection:
+    """Return a connection in memory with both bucket brokers."""
+    return Connection(
+        InMemoryMessageBroker(),
+        InMemoryBucketBroker(),
+        InMemoryBucketBroker(use_result_bucket=True),
+        options=Options(**options),
+    )
+
+
+def burst(connection: Connection, router: Router, **terms: Any) -> int:
+    """Run a worker until nothing that is due is left; return how many it processed."""
+    worker = Worker([router], connection=connection, burst=True, handle_signals=(), **terms)
+    return asyncio.run(worker.run()).processed
+
+
+def during(
+    connection: Connection,
+    router: Router,
+    scene: Callable[[Worker], Coroutine[Any, Any, Any]],
+    **terms: Any,
+) -> Any:
+    """Play a scene while a worker runs, then stop it; return what the scene returns."""
+
+    async def play() -> Any:
+        worker = Worker([router], connection=connection, handle_signals=(), **terms)
+        running = asyncio.create_task(worker.run())
+        try:
+            return await asyncio.wait_for(scene(worker), 30)
+        finally:
+            worker.stop()
+            await asyncio.wait_for(running, 30)
+
+    return asyncio.run(play())
