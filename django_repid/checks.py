@@ -65,13 +65,15 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 def check_actors(**_: Any) -> list[CheckMessage]:
     """Import the tasks modules, and look for actors of one name."""
     try:
+        if any(conf.problems("default")):
+            return []  # E001 says it
         discovery.discover()
     except ActorConflict as error:
         return [Error(str(error), id="django_repid.E003")]
     except ConfigurationError as error:
-        if any(conf.problems("default")):
-            return []  # E001 has said it
-        return [Error(str(error), id="django_repid.E002")]
+        if isinstance(error.__cause__, Exception):  # what the import of a module raised
+            return [Error(str(error), id="django_repid.E002")]
+        return []  # E001 says it
     return []
 
 

@@ -1,5 +1,6 @@
 """Jobs: what is asked for, and what can be asked about it afterwards."""
 
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, ParamSpec
@@ -18,6 +19,8 @@ from django_repid.core.message import Enqueued
 from django_repid.core.receipt import Receipt
 
 P = ParamSpec("P")
+
+logger = logging.getLogger("django_repid.job")
 
 
 class Job(JobTerms):
@@ -164,6 +167,8 @@ class Job(JobTerms):
     def receive(self, order: Order, answer: Enqueued) -> Receipt:
         """Take in what the store answered to an order."""
         self._answer = answer
+        if answer.duplicate:
+            logger.info("Job id_=%r waits or runs already: not enqueued again.", self.id_)
         return Receipt(answer.key, self.args or "", order.message.parameters, answer.duplicate)
 
 

@@ -136,9 +136,10 @@ class DatabaseMessageBroker(DatabaseRoster):
         return Claim(messages=messages, now=now, next_due=min(later, default=None), others=others)
 
     def _find_heads(self) -> _Look:
-        at = time.monotonic()
         heads, now = self._statements.heads(connections[self.alias])
-        self._look = look = _Look(heads, now, at)
+        # Taken after the answer, so that the database's time is never guessed ahead of it: a
+        # retry without back-off would not be due yet.
+        self._look = look = _Look(heads, now, time.monotonic())
         return look
 
     def _take(self, request: ClaimRequest, look: _Look, limit: int) -> list[Sequence[object]]:
