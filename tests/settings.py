@@ -58,6 +58,8 @@ DATABASES = {"default": _make("default"), "other": _make("other")}
 if os.environ.get("REPID_TEST_CHILD"):
     for _database in DATABASES.values():
         _database["NAME"] = _database["TEST"]["NAME"]  # type: ignore[index]  # dicts, both
+    if DATABASE != "sqlite" and (_other := os.environ.get("REPID_TEST_CHILD_DATABASE")):
+        DATABASES["default"]["NAME"] = _other
 
 INSTALLED_APPS = [
     "django.contrib.admin",

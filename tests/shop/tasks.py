@@ -1,7 +1,10 @@
 """Actors for the tests."""
 
 import asyncio
+import os
+import time
 from datetime import timedelta
+from pathlib import Path
 
 from django_repid import Router
 from tests.shop.models import Order
@@ -36,3 +39,20 @@ async def fail(text: str = "no") -> None:
 async def linger(seconds: float) -> str:
     await asyncio.sleep(seconds)
     return "done"
+
+
+@router.actor(retries=3)
+def note_when_released(order_id: int, folder: str) -> str:
+    """Say that it runs, and wait for the test's word."""
+    here = Path(folder)
+    (here / f"started-{os.getpid()}").touch()
+    while not (here / "release").exists():
+        time.sleep(0.01)
+    Order.objects.filter(pk=order_id).update(note=str(os.getpid()))
+    return "released"
+
+
+@router.actor
+def note_pid() -> int:
+    time.sleep(0.002)
+    return os.getpid()

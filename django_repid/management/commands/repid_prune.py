@@ -18,6 +18,9 @@ class Command(BaseCommand):
         "Workers do so by themselves; this is for projects that run none for long."
     )
 
+    # It looks at one connection's databases; wrong settings are said when that is made.
+    requires_system_checks = []  # noqa: RUF012 - Django's own form
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the flags."""
         parser.add_argument("--connection", default="default", help="the alias of REPID")

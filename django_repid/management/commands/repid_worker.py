@@ -90,7 +90,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The worker has ended; it processed {processed} jobs.")
 
     def _prepare(self, options: dict[str, Any], *, reloads: bool) -> Worker:
-        self.check()
+        self.check(databases=[])  # those it serves are looked at below, and only those
         connection = connections[options["connection"]]
         self._check_databases(connection)
         scope.keep_connections()

@@ -1,0 +1,1 @@
+"""What a job is: pure functions and objects, without a database."""
