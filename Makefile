@@ -71,7 +71,7 @@ package: $(VENV)/.package ## Build wheel and sdist, and try the wheel in an empt
 	@cd build && venv-package/bin/python -c "$$CHECK_INSTALLED"
 
 bench-quick: $(VENV)/.test ## Measure enqueue and run, in a minute
-	@$(BIN)/python tests/benchmarks/quick.py $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.quick $(ARGS)
 
 clean: ## Remove the environments and all that was built
 	rm -rf .venv .venv-* build dist docs/_build htmlcov .coverage .coverage.* *.egg-info

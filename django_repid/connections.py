@@ -178,7 +178,7 @@ class DjangoHost(Host):
         if not settings.DEBUG or now - self._reminded < _REMINDER_SECONDS:
             return
         self._reminded = now
-        if not connection.message_broker.peers(0):
+        if all(peer.alive is False for peer in connection.message_broker.peers(0)):
             logger.warning(
                 "A job was enqueued, but no worker is running. Start one: manage.py repid_worker"
             )

@@ -115,6 +115,7 @@ def _retryable(error: DatabaseError) -> bool:
 def _translated(error: DatabaseError, message: str) -> Exception:
     text = str(error)
     if "no such table" in text or "does not exist" in text or "doesn't exist" in text:
-        hint = f"The tables of django_repid are missing: run manage.py migrate. ({error})"
+        first_line = text.splitlines()[0]
+        hint = f"The tables of django_repid are missing: run manage.py migrate. ({first_line})"
         return ConfigurationError(hint)
     return BrokerUnavailable(message) if not isinstance(error, ProgrammingError) else error
