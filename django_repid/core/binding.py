@@ -34,12 +34,24 @@ def bind(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
         message = f"The arguments do not fit {fn.__qualname__}{signature}: {error}."
         raise InvalidJob(message) from error
     by_name: dict[str, Any] = {}
+    count = 0
+    kinds = {p.kind for p in signature.parameters.values()}
     for name, value in bound.arguments.items():
         kind = signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_KEYWORD:
-            by_name.update(value)
+            part = value
         elif kind is inspect.Parameter.VAR_POSITIONAL:
-            by_name.update({f"{name}_{place}": one for place, one in enumerate(value)})
+            part = {f"{name}_{place}": one for place, one in enumerate(value)}
+            if part and inspect.Parameter.VAR_KEYWORD in kinds:
+                message = f"{fn.__qualname__} takes *{name} beside **: what is whose cannot travel."
+                raise InvalidJob(message)
         else:
-            by_name[name] = value
+            part = {name: value}
+        by_name.update(part)
+        count += len(part)
+    if len(by_name) < count:
+        message = (
+            f"Two arguments of {fn.__qualname__} have one name, so they cannot travel by name."
+        )
+        raise InvalidJob(message)
     return by_name

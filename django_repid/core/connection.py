@@ -6,7 +6,7 @@ Everything here is synchronous; `run` is the one way from a coroutine to it.
 import contextvars
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -75,7 +75,8 @@ class Connection:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` from a coroutine, on the thread that Django's connections live on."""
-        if not self.blocking:
+        # Async subscribers are called from synchronous code there, which no event loop may run in.
+        if not self.blocking and not self.middleware.has_async:
             return function(*args, **kwargs)
         return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
 
@@ -169,9 +170,9 @@ def _records(messages: Iterable[NewMessage]) -> list[BucketRecord]:
 
 
 class _ProcessDefault:
-    """The default connection of the process, where a `Repid` has made one."""
+    """The connections that a `Repid` has made the process's default: the last one is."""
 
-    connection: Connection | None = None
+    stack: ClassVar[list[Connection]] = []
 
 
 _context_default: contextvars.ContextVar[Connection | None] = contextvars.ContextVar(
@@ -208,14 +209,14 @@ class Repid:
         """Make this connection the process's default."""
         if not self.connection.is_open:
             await self.connection.connect()
-        _ProcessDefault.connection = self.connection
+        _ProcessDefault.stack.append(self.connection)
         return self.connection
 
     async def magic_disconnect(self) -> Connection:
         """Close this connection, and take it back as the process's default."""
         await self.connection.disconnect()
-        if _ProcessDefault.connection is self.connection:
-            _ProcessDefault.connection = None
+        stack = _ProcessDefault.stack
+        stack[:] = [connection for connection in stack if connection is not self.connection]
         return self.connection
 
     @asynccontextmanager
@@ -242,7 +243,8 @@ def get_connection(which: str | Connection | None) -> Connection:
         return which
     if which is not None:
         return _resolve(which)
-    return _context_default.get() or _ProcessDefault.connection or _resolve("default")
+    stack = _ProcessDefault.stack
+    return _context_default.get() or (stack[-1] if stack else _resolve("default"))
 
 
 def _resolve(alias: str) -> Connection:

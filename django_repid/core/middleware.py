@@ -52,6 +52,8 @@ class Middleware:
 
     def __init__(self) -> None:
         self._subscribers: dict[str, list[_Subscriber]] = {}
+        #: Whether one of the subscribers is async.
+        self.has_async = False
 
     def add_subscriber(self, fn: Callable[..., Any]) -> None:
         """Subscribe a function to the event it is named after.
@@ -67,6 +69,7 @@ class Middleware:
         accepts = None if takes_all else frozenset(p.name for p in parameters)
         subscriber = _Subscriber(fn, inspect.iscoroutinefunction(fn), accepts)
         self._subscribers.setdefault(name, []).append(subscriber)
+        self.has_async = self.has_async or subscriber.is_async
 
     def add_middleware(self, middleware: object) -> None:
         """Subscribe every method of an object (or function of a class) that has an event's name."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NotRequired, Required
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict
 
 from django_repid.core.arguments import Arguments, serialize_result
@@ -29,13 +29,17 @@ class PydanticConverter:
         try:
             signature = inspect.signature(fn, eval_str=True)
             self._inputs = _input_adapter(fn.__name__, signature)
+            self._rest = _rest_adapter(signature)
             self._output = _output_adapter(signature.return_annotation)
-        except (PydanticUserError, PydanticSchemaGenerationError, NameError) as error:
+        except ConfigurationError:
+            raise
+        except Exception as error:  # evaluating an annotation can raise anything
             message = (
                 f"pydantic cannot read the annotations of actor function {fn.__qualname__}: "
                 f"{error} Correct them, or register it with converter=BasicConverter."
             )
             raise ConfigurationError(message) from error
+        self._names = frozenset(signature.parameters)
         self._positional = [
             p for p in signature.parameters.values() if p.kind is _KINDS.POSITIONAL_ONLY
         ]
@@ -44,6 +48,9 @@ class PydanticConverter:
         """See `ConverterT`."""
         try:
             loaded = self._inputs.validate_json(data or "{}")
+            if self._rest is not None:
+                rest = {name: loaded[name] for name in loaded.keys() - self._names}
+                loaded.update(self._rest.validate_python(rest))
         except ValidationError as error:
             message = f"The arguments do not fit the actor: {_explain(error)}"
             raise ArgsInvalid(message) from error
@@ -55,6 +62,9 @@ class PydanticConverter:
             return serialize_result(data)
         try:
             plain = self._output.dump_python(self._output.validate_python(data), mode="json")
+        except (PydanticSerializationError, UnicodeDecodeError) as error:
+            message = f"What the actor returned cannot be stored as a result: {error}"
+            raise ResultInvalid(message) from error
         except ValidationError as error:
             message = f"What the actor returned is not what it is annotated with: {_explain(error)}"
             raise ResultInvalid(message) from error
@@ -84,6 +94,14 @@ def _input_adapter(name: str, signature: inspect.Signature) -> TypeAdapter[dict[
     typed.__pydantic_config__ = ConfigDict(extra=extra)
     adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(typed)
     return adapter
+
+
+def _rest_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, Any]] | None:
+    """Return the validator of what goes into `**kwargs`; None where anything may."""
+    for parameter in signature.parameters.values():
+        if parameter.kind is _KINDS.VAR_KEYWORD and parameter.annotation is not _KINDS.empty:
+            return TypeAdapter(dict[str, parameter.annotation])  # type: ignore[name-defined]
+    return None
 
 
 def _output_adapter(annotation: Any) -> TypeAdapter[Any] | None:

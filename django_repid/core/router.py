@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django_repid.core.actor import Actor
 from django_repid.core.converter import ConverterT, DefaultConverter
-from django_repid.core.errors import ActorConflict, ConfigurationError
+from django_repid.core.errors import ActorConflict, ConfigurationError, InvalidJob
 from django_repid.core.names import check_actor_name, check_queue_name
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
 
@@ -118,13 +118,20 @@ class Router:
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
+        queue = defaults.queue if queue is None else queue
+        full_name = self.prefix + (fn.__name__ if name is None else name)
+        try:
+            check_queue_name(queue)
+            check_actor_name(full_name, "actor name")
+        except InvalidJob as error:
+            raise ConfigurationError(str(error)) from error
         actor = Actor(
             fn=fn,
-            name=check_actor_name(self.prefix + (name or fn.__name__), "actor name"),
-            queue=check_queue_name(queue or defaults.queue),
+            name=full_name,
+            queue=queue,
             retry_policy=retry_policy or defaults.retry_policy,
             converter=(converter or defaults.converter)(fn),
-            timeout=_check_timeout(timeout or defaults.timeout),
+            timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
         )
         self._add(actor)
@@ -170,7 +177,7 @@ def _check_timeout(timeout: timedelta | None) -> timedelta | None:
 
 
 def _check_retries(retries: int | None) -> int | None:
-    if retries is not None and (not isinstance(retries, int) or retries < 0):
+    if retries is not None and (type(retries) is not int or retries < 0):
         message = f"retries must be an int of at least 0, not {retries!r}."
         raise ConfigurationError(message)
     return retries

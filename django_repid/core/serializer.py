@@ -61,16 +61,12 @@ _ENCODER = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, separators=(",", ":"), default=_plain
 )
 
-# \u0000, or a surrogate without its other half, in the escaped form that JSON text has. An even
-# number of backslashes before it means that the backslash itself is escaped.
-_UNSTORABLE = re.compile(
-    r"(?<!\\)(?:\\\\)*"
-    r"(\\u0000"
-    r"|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
-    r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-)
-
+# One escape of JSON text; escaped backslashes are taken whole, so that what follows one is none.
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_FIRST_HALVES, _SECOND_HALVES = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
+
+_NUL, _LONE = "a NUL character", "a lone surrogate"
 
 
 def unstorable(text: str) -> str | None:
@@ -80,12 +76,23 @@ def unstorable(text: str) -> str | None:
     for in raw form and in JSON's escapes, which the actor would decode again.
     """
     if "\x00" in text:
-        return "a NUL character"
+        return _NUL
     if not text.isascii() and _SURROGATE.search(text):
-        return "a lone surrogate"
-    if "\\u" in text and (found := _UNSTORABLE.search(text)):
-        return "a NUL character" if found[1] == "\\u0000" else "a lone surrogate"
-    return None
+        return _LONE
+    return _unstorable_escape(text) if "\\u" in text else None
+
+
+def _unstorable_escape(text: str) -> str | None:
+    second_half_at = -1  # where the second half of a pair must begin; -1: nowhere
+    for escape in _ESCAPE.finditer(text):
+        unit = int(escape[1], 16) if escape[1] else -1
+        if unit == 0:
+            return _NUL
+        due = second_half_at == escape.start()
+        if (unit in _SECOND_HALVES) != due or (second_half_at >= 0 and not due):
+            return _LONE
+        second_half_at = escape.end() if unit in _FIRST_HALVES else -1
+    return _LONE if second_half_at >= 0 else None
 
 
 def escaped(text: str) -> str:

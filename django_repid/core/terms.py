@@ -5,7 +5,7 @@ wants.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django_repid.core.codec import encode_headers
@@ -22,6 +22,7 @@ from django_repid.core.serializer import unstorable
 HEADERS_LIMIT_BYTES = 8192
 
 _SECOND = timedelta(seconds=1)
+_CENTURY = timedelta(days=36525)
 _SMALLINTS = range(-32768, 32768)
 
 
@@ -34,9 +35,12 @@ def check_priority(value: Any) -> int:
 
 
 def check_span(what: str, value: Any) -> timedelta:
-    """Return a timedelta of at least one second."""
-    if not isinstance(value, timedelta) or value < _SECOND:
-        message = f"{what} must be a timedelta of at least one second, not {value!r}."
+    """Return a timedelta of at least one second and at most a century."""
+    if not isinstance(value, timedelta) or not _SECOND <= value <= _CENTURY:
+        message = (
+            f"{what} must be a timedelta of at least one second and at most "
+            f"{_CENTURY.days} days, not {value!r}."
+        )
         raise InvalidJob(message)
     return value
 
@@ -63,7 +67,7 @@ def check_moment(what: str, value: Any) -> datetime | None:
         raise InvalidJob(message)
     try:
         aware = value if value.tzinfo is not None else value.replace(tzinfo=host().timezone())
-        aware.timestamp()
+        aware.astimezone(UTC)
     except (OverflowError, ValueError) as error:
         message = f"{what} is out of range: {value!r}."
         raise InvalidJob(message) from error

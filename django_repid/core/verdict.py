@@ -163,15 +163,15 @@ def examine(
     """
     if message.cancel_asked:
         return cancelled(message, bench)
+    bucket = None if message.args_id is None else buckets.get(message.args_id)
+    if message.args_id is not None and bucket is None:
+        return _without_arguments(message, bench, args_wait_us)
     ttl = message.parameters.ttl
     if ttl is not None and bench.now > message.due_at + clock.span_us(ttl):
         late = TtlExpired(f"Not started within {ttl} after it became due.")
         return refuse(message, late, bench)
-    if message.args_id is None:
-        return message
-    bucket = buckets.get(message.args_id)
     if bucket is None:
-        return _without_arguments(message, bench, args_wait_us)
+        return message
     if isinstance(bucket, ResultBucket) and not bucket.success:
         error = UpstreamFailed(
             f"The job whose result {message.args_id!r} was to be the arguments failed with "
@@ -229,7 +229,7 @@ def _result(
             data=(
                 outcome.data
                 if exception is None
-                else escaped(str(exception))[: bench.traceback_limit]
+                else _capped(escaped(_text_of(exception)), bench.traceback_limit)
             ),
             timestamp=clock.from_us(bench.now),
             ttl=wanted.ttl,
@@ -254,19 +254,32 @@ def _result(
 
 
 def _failure(outcome: Outcome, exception: BaseException, bench: Bench) -> Failure:
-    text = "".join(tracebacks.format_exception(exception))
-    if len(text) > bench.traceback_limit:
+    text = escaped("".join(tracebacks.format_exception(exception)))
+    if len(stored := text.encode()) > bench.traceback_limit:
         # The end names the error, so the beginning goes.
-        text = "…\n" + text[-bench.traceback_limit :]
+        text = "…\n" + stored[-bench.traceback_limit :].decode(errors="ignore")
     return Failure(
         exception=type(exception).__name__,
-        text=escaped(str(exception))[:_TEXT_LIMIT],
-        traceback=escaped(text),
+        text=escaped(_text_of(exception))[:_TEXT_LIMIT],
+        traceback=text,
         fingerprint=_fingerprint(exception),
         worker=bench.worker,
         at=bench.now,
         duration_us=(outcome.finished_when - outcome.started_when) // 1000,
     )
+
+
+def _text_of(exception: BaseException) -> str:
+    """Return what an exception says; its `__str__` is somebody's code too, and may raise."""
+    try:
+        return str(exception)
+    except Exception as error:  # noqa: BLE001 - a failure can always be recorded
+        return f"(its text cannot be had: {type(error).__name__})"
+
+
+def _capped(text: str, limit: int) -> str:
+    """Return the beginning of a text, at most `limit` bytes."""
+    return text.encode()[:limit].decode(errors="ignore")
 
 
 def _fingerprint(exception: BaseException) -> str:
@@ -279,5 +292,5 @@ def _fingerprint(exception: BaseException) -> str:
 
 def _line(exception: BaseException) -> str:
     """Return the exception in one line of at most 200 characters, as `dead_reason` holds it."""
-    text = escaped(str(exception)).strip().splitlines()
+    text = escaped(_text_of(exception)).strip().splitlines()
     return f"{type(exception).__name__}: {text[0] if text else ''}"[:200]

@@ -10,7 +10,7 @@ from tests.core.kit import in_memory
 @pytest.fixture(autouse=True)
 def _no_default_connection(monkeypatch):
     """No test sees the default connection that another has left behind."""
-    monkeypatch.setattr(_ProcessDefault, "connection", None)
+    monkeypatch.setattr(_ProcessDefault, "stack", [])
 
 
 @pytest.fixture

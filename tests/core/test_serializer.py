@@ -83,7 +83,9 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(
-    ("value", "plain"), WRITTEN, ids=[type(value).__name__ + f"-{n}" for n, (value, _) in enumerate(WRITTEN)]
+    ("value", "plain"),
+    WRITTEN,
+    ids=[type(value).__name__ + f"-{n}" for n, (value, _) in enumerate(WRITTEN)],
 )
 def test_a_value_is_written_in_the_form_that_json_has_for_it(value, plain):
     assert json.loads(default_serializer(value)) == plain

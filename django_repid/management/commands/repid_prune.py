@@ -19,7 +19,7 @@ class Command(BaseCommand):
     )
 
     # It looks at one connection's databases; wrong settings are said when that is made.
-    requires_system_checks = []  # noqa: RUF012 - Django's own form
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the flags."""
