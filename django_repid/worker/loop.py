@@ -88,7 +88,9 @@ class LoopActors:
 
     def _cancel(self, keys: frozenset[int]) -> None:
         for attempt, task in self._tasks.items():
-            if attempt.message.key.pk in keys and not attempt.cancel_asked:
+            # One that has not begun would never hear of it: it is asked again at the next beat.
+            begun = attempt.started is not None
+            if begun and attempt.message.key.pk in keys and not attempt.cancel_asked:
                 attempt.cancel_asked = True
                 task.cancel()
 

@@ -39,8 +39,9 @@ class Settler:
                     key.id_,
                     key.topic,
                 )
-        self.processed += sum(end.processed for end in ends)
-        self._announce("after", [end for end in ends if end.message.key.pk not in lost])
+        kept = [end for end in ends if end.message.key.pk not in lost]
+        self.processed += sum(end.processed for end in kept)
+        self._announce("after", kept)
 
     def _write(self, ends: Sequence[Settlement]) -> frozenset[int]:
         """Write a batch; if the store refuses it, find the one that is at fault."""

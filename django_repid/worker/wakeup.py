@@ -5,28 +5,37 @@ import socket
 
 
 class WakeUp:
-    """One sleeper, on a socket, so that a broker's own bell can be waited for beside it."""
+    """One sleeper, on a socket, so that a broker's own bell can be waited for beside it.
+
+    While the sleeper is awake, only the first ring costs a system call.
+    """
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._rung = False
 
     def ring(self) -> None:
         """End the sleep that is under way, or the next one."""
+        if self._rung:
+            return
+        self._rung = True
         try:
             self._writer.send(b"!")
         except (BlockingIOError, OSError):
             pass  # it is full of rings already, or closed: nobody sleeps any more
 
     def sleep(self, seconds: float) -> None:
-        """Sleep until `ring`, or for `seconds`."""
-        ready, _, _ = select.select([self._reader], [], [], max(0.0, seconds))
-        if ready:
-            try:
-                self._reader.recv(65536)
-            except BlockingIOError:
-                pass
+        """Sleep until `ring`, or for `seconds`; not at all if it has rung since the last sleep."""
+        if not self._rung:
+            select.select([self._reader], [], [], max(0.0, seconds))
+        # In this order: a ring from here on may lose its byte below, but never its mark.
+        self._rung = False
+        try:
+            self._reader.recv(65536)
+        except BlockingIOError:
+            pass
 
     def close(self) -> None:
         """Give the sockets back."""

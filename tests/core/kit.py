@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MOMENT = datetime(2024, 5, 17, 12, 0, tzinfo=UTC)
 
 
-def in_memory(*, args: bool = False, results: bool = True, **options: Any) -> Connection:
-    """Return a connection in memory, by default without an args bucket broker."""
+def in_memory(*, args: bool = False, results: bool = True, **options: Any) -> Any:
+    """Return a `Connection` in memory, by default without an args bucket broker."""
     return Connection(
         InMemoryMessageBroker(),
         InMemoryBucketBroker() if args else None,

@@ -11,7 +11,8 @@ from django_repid.core import clock
 ZONES = st.sampled_from(
     [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu"), timezone(timedelta(hours=-9))]
 )
-MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2500, 1, 1), timezones=ZONES)
+FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (1900, 2500))
+MOMENTS = st.datetimes(FIRST, LAST, timezones=ZONES)
 
 
 @given(MOMENTS)

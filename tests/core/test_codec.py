@@ -45,7 +45,8 @@ FORMS = pytest.mark.parametrize(
     ("text", "parameters"), [(V1_LEAST, LEAST), (V1_MOST, MOST), (V1_RESULT_FOR_EVER, FOR_EVER)]
 )
 
-MOMENTS = st.datetimes(datetime(1970, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC))
+FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (1970, 2500))
+MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 SPANS = st.timedeltas(timedelta(seconds=1), timedelta(days=36500))
 PARAMETERS = st.builds(
     Parameters,

@@ -133,7 +133,7 @@ def test_where_messages_and_arguments_live_apart_no_worker_meets_one_without_the
 
 def test_a_duplicate_leaves_its_bucket_untouched_where_they_live_apart():
     trail: list[str] = []
-    connection = Connection(Elsewhere(trail), Watched(trail))
+    connection = Connection(Elsewhere(trail), buckets := Watched(trail))
     for n in (1, 2):
         Job("greet", id_="u", args={"n": n}, args_id="a", connection=connection).enqueue_sync()
-    assert connection.args_bucket_broker.get(["a"])["a"].value == {"n": 1}
+    assert buckets.get(["a"])["a"].value == {"n": 1}

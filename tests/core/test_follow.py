@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_a_skipped_duplicate_waits_for_the_job_that_stands(connection):
 
 
 def test_the_result_of_a_job_is_none_until_there_is_one(connection):
-    job = Job("double", args={"n": 1}, connection=connection)
+    job: Any = Job("double", args={"n": 1}, connection=connection)
     job.enqueue_sync()
     assert job.result_sync() is None
     asyncio.run(worker(connection).run())

@@ -2,6 +2,7 @@ import asyncio
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_naive_moment_is_meant_in_the_current_time_zone(connection):
 
 def test_without_a_framework_a_naive_moment_is_the_machines(connection, plain_host):
     naive = datetime(2024, 7, 1, 12)  # noqa: DTZ001 - that is the point
-    job = Job("greet", deferred_until=naive, connection=connection)
+    job: Any = Job("greet", deferred_until=naive, connection=connection)
     assert job.deferred_until.utcoffset() is not None
     assert job.deferred_until.replace(tzinfo=None) == naive
 
@@ -159,7 +160,7 @@ def test_arguments_in_a_bucket_leave_the_message_without_a_payload(args_id, gene
 
 
 def test_a_receipt_unpacks_as_three_and_says_what_was_written(connection):
-    receipt = Job("greet", id_="u", args={"a": 1}, connection=connection).enqueue_sync()
+    receipt: Any = Job("greet", id_="u", args={"a": 1}, connection=connection).enqueue_sync()
     key, payload, parameters = receipt
     assert (key, payload, parameters) == (receipt.key, receipt.payload, receipt.parameters)
     assert (key.topic, key.id_, payload) == ("greet", "u", '{"a":1}')

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
@@ -72,7 +74,7 @@ def test_one_duplicate_of_many_stops_all_of_them_if_it_raises(connection):
 
 @pytest.mark.parametrize("sync", [False, True])
 def test_a_waiting_job_that_is_cancelled_is_gone_and_its_bucket_says_so(sync, connection):
-    job = Job("greet", connection=connection)
+    job: Any = Job("greet", connection=connection)
 
     async def story():
         await job.enqueue()
@@ -137,8 +139,6 @@ def test_a_job_may_be_enqueued_several_times(connection):
 
 
 def test_a_deferred_job_can_be_looked_at_among_the_delayed(connection):
-    from datetime import UTC, datetime
-
     job = Job("greet", deferred_until=datetime(2100, 1, 1, tzinfo=UTC), connection=connection)
     receipt = job.enqueue_sync()
     assert claim(connection) == []

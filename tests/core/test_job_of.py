@@ -1,12 +1,13 @@
 """`Job.of` and `using`."""
 
+import asyncio
+import inspect
 import json
 from datetime import timedelta
 
 import pytest
 
 from django_repid import BasicConverter, InvalidJob, Job, Repid, Router, RouterDefaults
-from django_repid.core.connection import _ProcessDefault
 from tests.core.kit import in_memory
 
 validated = Router()
@@ -14,9 +15,9 @@ basic = Router(defaults=RouterDefaults(converter=BasicConverter))
 
 
 @pytest.fixture(autouse=True)
-def default(monkeypatch):
+def default():
     connection = in_memory()
-    monkeypatch.setattr(_ProcessDefault, "stack", [connection])
+    asyncio.run(Repid(connection).magic_connect())
     assert Repid.get_magic_connection() is connection
     return connection
 
@@ -50,11 +51,11 @@ def called_with(job, actor):
 def test_a_job_of_a_call_holds_its_arguments_by_name():
     job = Job.of(greet, "Alex", times=3)
     assert (job.name, job.queue.name) == ("of.greet", "mail")
-    assert json.loads(job.args) == {"name": "Alex", "times": 3}
+    assert _travels(job) == {"name": "Alex", "times": 3}
 
 
 def test_what_the_call_leaves_out_is_left_to_the_actors_default():
-    assert json.loads(Job.of(greet, "Alex").args) == {"name": "Alex"}
+    assert _travels(Job.of(greet, "Alex")) == {"name": "Alex"}
 
 
 @pytest.mark.parametrize(
@@ -84,9 +85,11 @@ def test_a_call_that_cannot_travel_by_name_arrives_as_written_or_is_refused(acto
     assert _seen(actor, *called_with(job, actor)) == _seen(actor, args, kwargs)
 
 
-def _seen(actor, args, kwargs):
-    import inspect
+def _travels(job):
+    return json.loads(job.args)
 
+
+def _seen(actor, args, kwargs):
     bound = inspect.signature(actor).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.arguments
@@ -101,7 +104,7 @@ def test_a_call_that_does_not_fit_the_signature_is_refused(args, kwargs):
 
 
 def test_where_the_converter_validates_the_values_must_fit_too():
-    with pytest.raises(InvalidJob, match="times: .*valid integer"):
+    with pytest.raises(InvalidJob, match=r"times: .*valid integer"):
         Job.of(greet, "Alex", times="many")  # type: ignore[arg-type]
 
 

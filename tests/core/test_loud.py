@@ -2,6 +2,7 @@ import asyncio
 import gc
 import inspect
 import logging
+import sys
 
 import pytest
 from asgiref.sync import iscoroutinefunction
@@ -12,7 +13,7 @@ from django_repid.core.loud import Loud
 
 def line():
     """Return where the caller stands."""
-    frame = inspect.currentframe().f_back
+    frame = sys._getframe(1)
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
@@ -40,16 +41,16 @@ def test_what_is_never_awaited_is_logged_as_an_error(what, connection, caplog):
 
 
 def test_the_error_names_the_job_and_the_line_that_made_it(connection, caplog):
-    here = []
-
     async def main():
         job = Job("greet", id_="g1", connection=connection)
-        job.enqueue(), here.append(line())  # noqa: B018 - forgotten on purpose
+        here, forgotten = line(), job.enqueue()
+        del forgotten
+        return here
 
-    asyncio.run(main())
+    here = asyncio.run(main())
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"Job('greet', id_='g1').enqueue() was never awaited, so nothing happened: {here[0]}"
+        f"Job('greet', id_='g1').enqueue() was never awaited, so nothing happened: {here}"
     )
 
 

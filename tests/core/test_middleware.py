@@ -7,10 +7,11 @@ from django_repid import Job, Middleware, Repid
 from django_repid.core.middleware import EVENTS
 from tests.core.kit import in_memory
 
-CONTRACT = (
-    "consume enqueue queue_declare queue_flush queue_delete ack nack reject requeue get_bucket "
-    "store_bucket delete_bucket actor_run"
-).split()
+CONTRACT = [
+    *["consume", "enqueue", "queue_declare", "queue_flush", "queue_delete"],
+    *["ack", "nack", "reject", "requeue", "get_bucket", "store_bucket", "delete_bucket"],
+    "actor_run",
+]
 
 
 def from_sync(middleware, event, **arguments):
@@ -22,6 +23,12 @@ def from_async(middleware, event, **arguments):
 
 
 BOTH_WAYS = pytest.mark.parametrize("emit", [from_sync, from_async])
+
+
+def named(event, fn):
+    """Give a function the name of an event."""
+    fn.__name__ = event
+    return fn
 
 
 def with_subscribers(*subscribers):
@@ -39,16 +46,14 @@ def test_the_events_are_those_of_the_contract():
 def test_sync_and_async_subscribers_are_called(emit):
     seen = []
 
-    def before_ack(key):
+    def sync(key):
         seen.append(("sync", key))
 
-    middleware = with_subscribers(before_ack)
-
-    async def before_ack(key):
+    async def is_async(key):
         await asyncio.sleep(0)
         seen.append(("async", key))
 
-    middleware.add_subscriber(before_ack)
+    middleware = with_subscribers(named("before_ack", sync), named("before_ack", is_async))
     emit(middleware, "before_ack", key=1)
     assert sorted(seen) == [("async", 1), ("sync", 1)]
 
@@ -90,20 +95,16 @@ def test_a_subscriber_with_no_parameters_is_given_nothing(emit):
 def test_what_a_subscriber_raises_is_logged_and_the_others_are_called(emit, caplog):
     seen = []
 
-    def before_ack():
+    def first():
         raise ZeroDivisionError("mine")
 
-    middleware = with_subscribers(before_ack)
-
-    async def before_ack():
+    async def second():
         raise LookupError("mine too")
 
-    middleware.add_subscriber(before_ack)
-
-    def before_ack():
+    def third():
         seen.append("called")
 
-    middleware.add_subscriber(before_ack)
+    middleware = with_subscribers(*(named("before_ack", fn) for fn in (first, second, third)))
     emit(middleware, "before_ack", key=1)
     assert seen == ["called"]
     assert "Subscriber before_ack raised" in caplog.text
@@ -191,16 +192,15 @@ def test_a_class_of_static_methods_can_be_a_middleware():
 def test_reading_a_result_is_heard_by_sync_and_async_subscribers(sync, is_async):
     seen = []
 
-    def before_get_bucket(id_):
+    def hear(id_):
         seen.append(id_)
 
-    plain = before_get_bucket
-
-    async def before_get_bucket(id_):
-        plain(id_)
+    async def hear_async(id_):
+        seen.append(id_)
 
     connection = in_memory()
-    connection.middleware.add_subscriber(before_get_bucket if is_async else plain)
+    subscriber = named("before_get_bucket", hear_async if is_async else hear)
+    connection.middleware.add_subscriber(subscriber)
     job = Job("greet", result_id="r1", connection=connection)
     if sync:
         assert job.result_sync() is None

@@ -56,17 +56,17 @@ def test_the_version_is_that_of_the_package():
     assert django_repid.__version__ == version
 
 
+PLAIN_ERRORS = [
+    *["ActorNotFound", "ActorConflict", "ArgsBucketMissing", "ArgsInvalid", "ResultInvalid"],
+    *["UpstreamFailed", "JobFailed", "TtlExpired", "Cancelled", "Quarantined", "LeaseLost"],
+    "BrokerUnavailable",
+]
 ERRORS = {
     "ConfigurationError": {"RepidError", "ImproperlyConfigured"},
     "InvalidJob": {"RepidError", "ValueError"},
     "DuplicateJob": {"InvalidJob"},
     "PayloadTooLarge": {"InvalidJob"},
-    **dict.fromkeys(
-        ["ActorNotFound", "ActorConflict", "ArgsBucketMissing", "ArgsInvalid", "ResultInvalid"],
-        {"RepidError"},
-    ),
-    **dict.fromkeys(["UpstreamFailed", "JobFailed", "TtlExpired", "Cancelled"], {"RepidError"}),
-    **dict.fromkeys(["Quarantined", "LeaseLost", "BrokerUnavailable"], {"RepidError"}),
+    **{name: {"RepidError"} for name in PLAIN_ERRORS},
 }
 
 

@@ -1,6 +1,7 @@
 """The decision table of `verdict`, row by row."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ from tests.core.kit import MOMENT, stored
 
 NOW = 5_000_000
 BENCH = Bench(worker="w1", now=NOW)
-OUTCOME = {"started_when": 4_000_000_000, "finished_when": 4_500_000_000}
+OUTCOME: dict[str, Any] = {"started_when": 4_000_000_000, "finished_when": 4_500_000_000}
 GONE, READY, DEAD = None, MessageState.READY, MessageState.DEAD
 
 
@@ -146,7 +147,7 @@ def test_a_dead_letter_says_when_it_died_and_why():
 
 
 def test_what_cannot_be_started_dies_without_a_try():
-    end = refuse(message(retries=3, tries=1), TtlExpired("too late"), BENCH)
+    end: Any = refuse(message(retries=3, tries=1), TtlExpired("too late"), BENCH)
     assert (end.state, end.tries, end.processed) == (DEAD, 1, False)
     assert end.dead_reason == "TtlExpired: too late"
     assert end.result.bucket.exception == "TtlExpired"
@@ -154,7 +155,7 @@ def test_what_cannot_be_started_dies_without_a_try():
 
 
 def test_a_waiting_job_that_is_cancelled_goes_and_its_bucket_says_so():
-    end = cancelled(message(retries=3, tries=1), BENCH)
+    end: Any = cancelled(message(retries=3, tries=1), BENCH)
     assert (end.state, end.tries, end.processed, end.failure) == (GONE, 1, False, None)
     bucket = end.result.bucket
     assert (bucket.success, bucket.exception) == (False, "Cancelled")
@@ -166,7 +167,7 @@ def test_a_cancelled_attempt_keeps_its_failure_for_people():
 
 
 def test_work_whose_end_the_store_refuses_is_not_done_again():
-    end = refused_by_store(end_of(retries=5), ResultInvalid("too wide"))
+    end: Any = refused_by_store(end_of(retries=5), ResultInvalid("too wide"))
     assert (end.state, end.processed) == (DEAD, True)
     assert end.dead_reason == "ResultInvalid: too wide"
     assert end.result.bucket.exception == "ResultInvalid"

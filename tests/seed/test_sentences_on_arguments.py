@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ class Told:
     """What the actors were called with."""
 
     def __init__(self):
-        self.calls = []
+        self.calls: list[tuple[int, str]] = []
         self.router = Router()
 
         @self.router.actor
@@ -154,7 +155,7 @@ def test_the_actors_converter_maps_the_arguments(store, connection, told, shouti
 
 def test_the_actors_converter_encodes_what_it_returns(store, connection, shouting):
     """The return of the actor will be encoded using actor's `Converter.convert_outputs`"""
-    job = Job("shout", args=ARGS, connection=connection)
+    job: Any = Job("shout", args=ARGS, connection=connection)
     job.enqueue_sync()
     store.work(connection, shouting)
     assert job.result_sync().data == '"ALEX is 123!"'

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import fields
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -79,8 +80,8 @@ def test_a_second_run_overwrites(store, connection):
 
 
 def test_a_result_bucket_holds_more_fields():
-    """As a result bucket is technically backwards compatible with arguments bucket (result bucket just
-    holds more fields), you can use it to chain multiple jobs."""
+    """As a result bucket is technically backwards compatible with arguments bucket
+    (result bucket just holds more fields), you can use it to chain multiple jobs."""
     assert issubclass(ResultBucket, ArgsBucket)
     assert {field.name for field in fields(ArgsBucket)} < {f.name for f in fields(ResultBucket)}
 
@@ -95,9 +96,9 @@ def test_a_result_becomes_the_arguments_of_the_next(store, args):
 
 
 def test_the_second_job_of_a_chain_may_come_first(store, connection):
-    """Keep in mind that you will have to ensure order of the execution of those jobs and availability
-    of the result bucket to the arguments bucket broker of the second job."""
-    second = Job("add", args_id="chained", connection=connection)
+    """Keep in mind that you will have to ensure order of the execution of those jobs
+    and availability of the result bucket to the arguments bucket broker of the second job."""
+    second: Any = Job("add", args_id="chained", connection=connection)
     second.enqueue_sync()
     assert store.work(connection, router) == 0
     counting(connection, 5, result_id="chained").enqueue_sync()
