@@ -209,7 +209,8 @@ class Repid:
         """Make this connection the process's default."""
         if not self.connection.is_open:
             await self.connection.connect()
-        _ProcessDefault.stack.append(self.connection)
+        stack = _ProcessDefault.stack
+        stack[:] = [*(one for one in stack if one is not self.connection), self.connection]
         return self.connection
 
     async def magic_disconnect(self) -> Connection:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django_repid.core.message import Parameters, RoutingKey
 
@@ -20,6 +21,6 @@ class Receipt:
     parameters: Parameters
     duplicate: bool | None = False
 
-    def __iter__(self) -> Iterator[RoutingKey | str | Parameters]:
+    def __iter__(self) -> Iterator[Any]:  # a union could not be unpacked into typed names
         """Unpack as Repid's tuple does."""
         return iter((self.key, self.payload, self.parameters))

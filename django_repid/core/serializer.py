@@ -63,6 +63,7 @@ _ENCODER = json.JSONEncoder(
 
 # One escape of JSON text; escaped backslashes are taken whole, so that what follows one is none.
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_SUSPICIOUS = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FIRST_HALVES, _SECOND_HALVES = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
 
@@ -79,7 +80,7 @@ def unstorable(text: str) -> str | None:
         return _NUL
     if not text.isascii() and _SURROGATE.search(text):
         return _LONE
-    return _unstorable_escape(text) if "\\u" in text else None
+    return _unstorable_escape(text) if _SUSPICIOUS.search(text) else None
 
 
 def _unstorable_escape(text: str) -> str | None:

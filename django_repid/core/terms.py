@@ -117,6 +117,9 @@ def serialize_args(args: Any, connection: Connection) -> str | None:
     except Exception as error:
         message = f"args cannot be serialized: {error}"
         raise InvalidJob(message) from error
+    if not isinstance(text, str):
+        message = f"The serializer must return str, not {type(text).__name__}."
+        raise InvalidJob(message)
     if not text.lstrip().startswith("{"):
         message = (
             "args must serialize to a JSON object (a dict, a dataclass or a pydantic model whose "

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from django_repid import ConfigurationError, Job, Repid
+from django_repid.core.connection import _ProcessDefault
 from tests.core.kit import in_memory
 
 
@@ -148,3 +149,32 @@ def test_an_explicit_connection_goes_before_every_default(app):
     mine = in_memory()
     assert Job("greet", connection=mine).connection is mine
     assert Job("greet", connection="default").connection.alias == "default"
+
+
+def test_a_process_that_connects_again_and_again_does_not_grow(app):
+    async def main():
+        for _ in range(10):
+            async with app.magic():
+                pass
+
+    asyncio.run(main())
+    assert _ProcessDefault.stack == [app.connection]
+
+
+def test_the_one_that_connected_last_is_the_default_and_gives_it_back(app, plain_host):
+    other = Repid(in_memory())
+
+    async def main():
+        seen = []
+        for step in (app.magic_connect, other.magic_connect, app.magic_connect):
+            await step()
+            seen.append(default())
+        await app.magic_disconnect()
+        return [*seen, default()]
+
+    assert asyncio.run(main()) == [
+        app.connection,
+        other.connection,
+        app.connection,
+        other.connection,
+    ]
