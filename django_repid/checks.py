@@ -21,6 +21,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DEFAULT_DB_ALIAS
 from django.db import connections as databases
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 
 from django_repid import conf, discovery
 from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
@@ -78,16 +79,21 @@ def check_actors(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def check_databases(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+def check_databases(**given: Any) -> list[CheckMessage]:
     """Check the databases that hold messages and buckets, as far as they can be reached."""
     found: list[CheckMessage] = []
     try:
         used = {alias for name in conf.aliases() for alias in aliases_of(connections[name])}
     except ConfigurationError:
         return []  # E001 says it
-    for alias in sorted(used.intersection(databases or ())):
-        found += about_database(alias)
+    for alias in sorted(used.intersection(given.get("databases") or ())):
+        found += [m for m in about_database(alias) if not _before_the_first_migrate(m, alias)]
     return found
+
+
+def _before_the_first_migrate(found: CheckMessage, alias: str) -> bool:
+    """Whether a warning would tell a new project to do what it is just doing."""
+    return found.id == "django_repid.W011" and not MigrationRecorder(databases[alias]).has_table()
 
 
 def aliases_of(connection: Connection) -> list[str]:

@@ -164,6 +164,7 @@ class WorkerProcess(models.Model):
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(max_length=255)
     beat = models.BigIntegerField()
+    # On SQLite beats are not written (see `brokers.database.roster`): both stand still there.
     beat_at = MicrosecondsField(help_text=_("For people; rescue looks at no clock."))
     started_at = MicrosecondsField()
     draining = models.BooleanField()

@@ -63,7 +63,7 @@ class Janitor:
         now = self._monotonic()
         if now >= self._next_orphans:
             self._next_orphans = now + _ORPHANS_SECONDS
-            self._report(self._broker.rescue_orphans(), "workers that nobody knows")
+            self._report(self._broker.rescue_orphans(), "one that nobody knows")
         if now >= self._next_prune:
             self._next_prune = now + _PRUNE_SECONDS
             prune(self._connection)
@@ -77,7 +77,7 @@ class Janitor:
         for peer in peers:
             if self._is_dead(peer):
                 freed = self._broker.rescue(peer.worker_id, peer.beat)
-                self._report(freed, f"worker {peer.info.name}, which is dead")
+                self._report(freed, f"{peer.info.name}, which is dead")
         known = {peer.worker_id for peer in peers}
         self._silences = {id_: s for id_, s in self._silences.items() if id_ in known}
         self._warn_of_strangers(peers)
@@ -111,4 +111,5 @@ class Janitor:
     @staticmethod
     def _report(freed: int, whose: str) -> None:
         if freed:
-            logger.warning("%s jobs of %s run again.", freed, whose)
+            jobs = "1 job runs" if freed == 1 else f"{freed} jobs run"
+            logger.warning("%s again: their worker was %s.", jobs, whose)

@@ -31,6 +31,8 @@ logger = logging.getLogger("django_repid.worker")
 #: after the grace is over: together with it the exit stays within grace + 2 s.
 _INTERRUPT_SECONDS = 0.8
 _FLUSH_SECONDS = 1.0
+#: A signal that comes again within this long is the same wish.
+_REPEAT_SECONDS = 0.5
 
 
 class Run:
@@ -53,6 +55,7 @@ class Run:
         self._actors = actors
         self._grace = grace
         self._signals = tuple(signals)
+        self._signalled_at = float("-inf")
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -216,6 +219,11 @@ class Run:
         return restore
 
     def _signalled(self, one: signal.Signals) -> None:
+        # Supervisors signal a process and then its group: that is no impatience.
+        now = time.monotonic()
+        if now - self._signalled_at < _REPEAT_SECONDS:
+            return
+        self._signalled_at = now
         again = self._stop.is_set()
         logger.info(
             "%s: %s.", one.name, "stopping at once" if again else "finishing what runs, then ending"
