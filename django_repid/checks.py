@@ -13,7 +13,7 @@ W011   (database) the tables are missing or outdated
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.core import checks
