@@ -28,6 +28,10 @@ _DEFAULT_TIMEOUT_US = clock.span_us(Parameters().execution_timeout)
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
 
+class NewerFormat(RepidError):
+    """A message was written by a newer version than this one can read."""
+
+
 def encode_parameters(parameters: Parameters) -> str:
     """Return the spec text of `parameters`. Tries are no part of it: they have a column."""
     spec: dict[str, object] = {"v": VERSION, "at": clock.to_us(parameters.timestamp)}
@@ -49,7 +53,7 @@ def decode_parameters(spec: str, *, tries: int = 0, run_at: int | None = None) -
     """Return the parameters that `spec` holds.
 
     Raises:
-        RepidError: the text was written by a newer version than this one can read.
+        NewerFormat: the text was written by a newer version than this one can read.
 
     """
     loaded = json.loads(spec)
@@ -58,7 +62,7 @@ def decode_parameters(spec: str, *, tries: int = 0, run_at: int | None = None) -
             f"This message was written in format {loaded['v']}, this version of django_repid reads "
             f"up to {VERSION}. Upgrade the workers before the processes that enqueue."
         )
-        raise RepidError(message)
+        raise NewerFormat(message)
     result = loaded.get("result")
     ttl, until = loaded.get("ttl"), loaded.get("until")
     return Parameters(

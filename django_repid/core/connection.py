@@ -16,7 +16,7 @@ from django_repid.core.host import host
 from django_repid.core.message import Enqueued, NewMessage, StoredMessage
 from django_repid.core.middleware import Middleware
 from django_repid.core.options import Options
-from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, MessageBroker
+from django_repid.core.protocols import BucketBroker, MessageBroker
 from django_repid.core.serializer import SerializerT
 from django_repid.core.settlement import Settlement
 
@@ -108,11 +108,6 @@ class Connection:
         )
         buckets.store(_records(unique))
         return answers
-
-    def claim(self, request: ClaimRequest) -> tuple[Claim, Mapping[str, ArgsBucket]]:
-        """Claim messages, and fetch the buckets that hold their arguments."""
-        claim = self.message_broker.claim(request)
-        return claim, self.arguments(claim.messages)
 
     def arguments(self, messages: Iterable[StoredMessage]) -> Mapping[str, ArgsBucket]:
         """Return the args buckets of `messages` that are there.

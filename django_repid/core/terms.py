@@ -113,7 +113,7 @@ def serialize_args(args: Any, connection: Connection) -> str | None:
     if args is None:
         return None
     try:
-        text = (connection.serializer or Config.SERIALIZER)(args)
+        text: Any = (connection.serializer or Config.SERIALIZER)(args)
     except Exception as error:
         message = f"args cannot be serialized: {error}"
         raise InvalidJob(message) from error

@@ -21,7 +21,7 @@ from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
 from django_repid.core.protocols import ClaimRequest
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, examine
+from django_repid.core.verdict import Bench, examine, hand_back
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.group import Group
 from django_repid.worker.settler import Settler
@@ -206,8 +206,13 @@ class Desk:
             queues=self._serving.queues,
             excluded=self._serving.excluded,
         )
-        claim, buckets = self._connection.claim(request)
+        claim = self._connection.message_broker.claim(request)
         self._offset = claim.now - clock.now_us()
+        try:
+            buckets = self._connection.arguments(claim.messages)
+        except BrokerUnavailable:
+            self._pending += map(hand_back, claim.messages)  # or they would stay ours for ever
+            raise
         for topic, its_queue in claim.others.items():
             if topic not in self._known:
                 self.strangers.setdefault(topic, its_queue)

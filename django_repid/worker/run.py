@@ -73,17 +73,20 @@ class Run:
         self._heartbeat = Heartbeat(
             connection.message_broker, info, options.beat_seconds, self._on_loop.cancel
         )
-        self._desk = Desk(
-            connection,
+        self._desk = self._make_desk(serving, info.name)
+        janitor = Janitor(connection, self._heartbeat, self._desk.strangers)
+        self._services = [Service(self._heartbeat), Service(janitor)]
+
+    def _make_desk(self, serving: Serving, worker_name: str) -> Desk:
+        return Desk(
+            self._connection,
             list(self._groups.values()),
             serving,
             worker_id=lambda: self._heartbeat.worker_id,
-            worker_name=info.name,
+            worker_name=worker_name,
             give_up=self._give_up_overdue,
             ended=self._desk_is_ending,
         )
-        janitor = Janitor(connection, self._heartbeat, self._desk.strangers)
-        self._services = [Service(self._heartbeat), Service(janitor)]
 
     @property
     def processed(self) -> int:

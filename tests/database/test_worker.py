@@ -1,6 +1,7 @@
 """A worker on the database: the ORM in actors, results, failures, connections."""
 
 import asyncio
+import logging
 import threading
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,18 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
-from django_repid import Job, MessageCategory, Queue, Router, Worker, discovery
+from django_repid import (
+    BrokerUnavailable,
+    Connection,
+    DatabaseBucketBroker,
+    DatabaseMessageBroker,
+    Job,
+    MessageCategory,
+    Queue,
+    Router,
+    Worker,
+    discovery,
+)
 from django_repid.connections import connections as repid
 from django_repid.core.clock import utc_now
 from django_repid.core.pruning import prune
@@ -202,3 +214,44 @@ def test_deferring_is_by_the_databases_clock() -> None:
 
     assert burst() == 0
     assert message.run_at - message.enqueued_at == pytest.approx(3_600_000_000, abs=5_000_000)
+
+
+def test_a_message_in_a_newer_format_is_left_to_newer_workers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """During a rolling upgrade the old workers go on with what they can read."""
+    new, old = Job("add", args={"a": 1, "b": 1}), Job("add", args={"a": 1, "b": 1}, priority=1)
+    receipt = new.enqueue_sync()
+    old.enqueue_sync()
+    Message.objects.filter(pk=receipt.key.pk).update(spec='{"v":99,"at":1}')
+
+    with caplog.at_level(logging.WARNING, "django_repid"):
+        assert burst() == 1
+
+    message = Message.objects.get()
+    assert (message.state, message.tries, message.worker_id) == (Message.State.READY, 0, None)
+    assert "left to newer workers" in caplog.text
+    assert old.result_sync() is not None
+
+
+def test_a_claim_whose_arguments_cannot_be_fetched_is_handed_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise it would stay claimed as long as its worker lives."""
+    buckets = DatabaseBucketBroker(use_result_bucket=True)
+    real, failures = buckets.get, iter(range(2))
+
+    def get(ids: Any) -> Any:
+        if next(failures, None) is not None:
+            raise BrokerUnavailable("the bucket store is away")
+        return real(ids)
+
+    there = Connection(DatabaseMessageBroker(), buckets, buckets)
+    job = Job("add", args={"a": 1, "b": 1}, connection=there)
+    job.enqueue_sync()
+    monkeypatch.setattr(buckets, "get", get)
+
+    worker = Worker([discovery.router()], burst=True, handle_signals=(), connection=there)
+
+    assert asyncio.run(worker.run()).processed == 1
+    assert not Message.objects.exists()

@@ -1,9 +1,11 @@
 """Messages in a table."""
 
+import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -11,14 +13,13 @@ from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import alias_for, guarded, transaction_on
 from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker, bucket_values
 from django_repid.brokers.database.enqueue import write
-from django_repid.brokers.database.retention import Retention
-from django_repid.brokers.database.roster import DatabaseRoster
+from django_repid.brokers.database.handling import DatabaseHandling
 from django_repid.brokers.database.statements import Head, Statements
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core import clock
+from django_repid.core.codec import NewerFormat
 from django_repid.core.message import (
     Enqueued,
-    MessageCategory,
     MessageState,
     NewMessage,
     StoredMessage,
@@ -27,9 +28,14 @@ from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest
 from django_repid.core.settlement import Settlement
 from django_repid.models import Message, Queue
 
+logger = logging.getLogger("django_repid.worker")
+
 #: For how long a claim trusts what it knows of the heads while every claim comes back full. A
 #: claim that comes back short looks again at once, so an idle worker never waits for this.
 HEADS_SECONDS = 0.25
+
+#: For how long a message that only newer workers can read is left to them.
+_NEWER_FORMAT_PAUSE_US = 60_000_000
 
 #: Messages that one statement locks.
 _SETTLE_CHUNK = 500
@@ -47,7 +53,7 @@ class _Look:
         return self.now + round((time.monotonic() - self.at) * 1_000_000)
 
 
-class DatabaseMessageBroker(DatabaseRoster):
+class DatabaseMessageBroker(DatabaseHandling):
     """Messages in the table of one database alias.
 
     Args:
@@ -127,13 +133,32 @@ class DatabaseMessageBroker(DatabaseRoster):
             taken += self._take(request, look, request.limit - len(taken))
         now = look.time()
         later = [head.run_at for head in _wanted(request, look.heads) if head.run_at > now]
-        messages = sorted(map(rows.message, taken), key=_rank)
+        messages = sorted(self._readable(taken, now), key=_rank)
         others = {
             head.topic: head.queue
             for head in look.heads
             if head.topic not in request.topics and request.serves(head.queue)
         }
         return Claim(messages=messages, now=now, next_due=min(later, default=None), others=others)
+
+    def _readable(self, taken: Sequence[Sequence[Any]], now: int) -> list[StoredMessage]:
+        """Return the messages that this version can read; put the others off for newer workers."""
+        messages: list[StoredMessage] = []
+        unreadable: list[int] = []
+        for row in taken:
+            try:
+                messages.append(rows.message(row))
+            except NewerFormat as error:
+                logger.warning("Message %s is left to newer workers: %s", row[1], error)
+                unreadable.append(row[0])
+        if unreadable:
+            self._messages.filter(pk__in=unreadable).update(
+                state=MessageState.READY,
+                worker_id=None,
+                claimed_at=None,
+                run_at=now + _NEWER_FORMAT_PAUSE_US,
+            )
+        return messages
 
     def _find_heads(self) -> _Look:
         heads, now = self._statements.heads(connections[self.alias])
@@ -142,7 +167,7 @@ class DatabaseMessageBroker(DatabaseRoster):
         self._look = look = _Look(heads, now, time.monotonic())
         return look
 
-    def _take(self, request: ClaimRequest, look: _Look, limit: int) -> list[Sequence[object]]:
+    def _take(self, request: ClaimRequest, look: _Look, limit: int) -> list[Sequence[Any]]:
         now = look.time()
         due = [head for head in _wanted(request, look.heads) if head.run_at <= now]
         if not due:
@@ -167,12 +192,6 @@ class DatabaseMessageBroker(DatabaseRoster):
         with transaction_on(self.alias):
             row = self._statements.seize(connections[self.alias], id_, states)
         return None if row is None else rows.message(row)
-
-    @guarded
-    def ask_cancel(self, id_: str) -> bool:
-        """See `MessageBroker.ask_cancel`."""
-        running = self._messages.filter(message_id=id_, state=MessageState.RUNNING)
-        return bool(running.update(cancel_asked=True))
 
     @guarded
     def settle(
@@ -219,50 +238,6 @@ class DatabaseMessageBroker(DatabaseRoster):
         """See `MessageBroker.free`."""
         with transaction_on(self.alias):
             self._statements.free(connections[self.alias], sorted(bucket_ids))
-
-    @guarded
-    def browse(
-        self,
-        queue: str,
-        category: MessageCategory,
-        *,
-        topics: Collection[str] | None = None,
-        after: int = 0,
-        limit: int = 100,
-    ) -> list[StoredMessage]:
-        """See `MessageBroker.browse`."""
-        found = self._messages.filter(queue=queue, pk__gt=after)
-        if category is MessageCategory.DEAD:
-            found = found.filter(state=MessageState.DEAD)
-        else:
-            found = found.filter(state=MessageState.READY)
-            now = self.now_us()
-            delayed = category is MessageCategory.DELAYED
-            found = found.filter(run_at__gt=now) if delayed else found.filter(run_at__lte=now)
-        if topics is not None:
-            found = found.filter(topic__in=topics)
-        return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)[:limit]]
-
-    @guarded
-    def prune(
-        self,
-        dead_before: int,
-        statistics_before: int,
-        limit: int = 500,
-        *,
-        dry_run: bool = False,
-    ) -> Mapping[str, int]:
-        """See `MessageBroker.prune`."""
-        dead, _ = self._statements.heads(connections[self.alias], MessageState.DEAD)
-        rooms = Retention(self.alias, dead_before, statistics_before)
-        return rooms.count() if dry_run else rooms.remove(dead, limit)
-
-    @guarded
-    def referred(self, args_ids: Collection[str]) -> set[str]:
-        """See `MessageBroker.referred`."""
-        found = self._messages.filter(args_id__in=list(args_ids)).order_by()
-        ids = found.values_list("args_id", flat=True).distinct()
-        return {args_id for args_id in ids if args_id is not None}
 
     @guarded
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:

@@ -1,0 +1,67 @@
+"""Messages that are looked at, asked to stop and pruned: what people and the janitor do."""
+
+from collections.abc import Collection, Mapping
+
+from django.db import connections
+
+from django_repid.brokers.database import rows
+from django_repid.brokers.database.access import guarded
+from django_repid.brokers.database.retention import Retention
+from django_repid.brokers.database.roster import DatabaseRoster
+from django_repid.brokers.database.vendors import statements_for
+from django_repid.core.message import MessageCategory, MessageState, StoredMessage
+
+
+class DatabaseHandling(DatabaseRoster):
+    """The part of a message broker that no claim and no settlement goes through."""
+
+    @guarded
+    def ask_cancel(self, id_: str) -> bool:
+        """See `MessageBroker.ask_cancel`."""
+        running = self._messages.filter(message_id=id_, state=MessageState.RUNNING)
+        return bool(running.update(cancel_asked=True))
+
+    @guarded
+    def browse(
+        self,
+        queue: str,
+        category: MessageCategory,
+        *,
+        topics: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[StoredMessage]:
+        """See `MessageBroker.browse`."""
+        found = self._messages.filter(queue=queue, pk__gt=after)
+        if category is MessageCategory.DEAD:
+            found = found.filter(state=MessageState.DEAD)
+        else:
+            found = found.filter(state=MessageState.READY)
+            now = self.now_us()
+            delayed = category is MessageCategory.DELAYED
+            found = found.filter(run_at__gt=now) if delayed else found.filter(run_at__lte=now)
+        if topics is not None:
+            found = found.filter(topic__in=topics)
+        return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)[:limit]]
+
+    @guarded
+    def prune(
+        self,
+        dead_before: int,
+        statistics_before: int,
+        limit: int = 500,
+        *,
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
+        """See `MessageBroker.prune`."""
+        connection = connections[self.alias]
+        dead, _ = statements_for(connection).heads(connection, MessageState.DEAD)
+        rooms = Retention(self.alias, dead_before, statistics_before)
+        return rooms.count() if dry_run else rooms.remove(dead, limit)
+
+    @guarded
+    def referred(self, args_ids: Collection[str]) -> set[str]:
+        """See `MessageBroker.referred`."""
+        found = self._messages.filter(args_id__in=list(args_ids)).order_by()
+        ids = found.values_list("args_id", flat=True).distinct()
+        return {args_id for args_id in ids if args_id is not None}
