@@ -89,7 +89,7 @@ TEMPLATES = [
     },
 ]
 ROOT_URLCONF = "tests.shop.urls"
-SECRET_KEY = "tests only"  # noqa: S105 - no secret
+SECRET_KEY = "tests only"
 STATIC_URL = "/static/"
 USE_TZ = True
 TIME_ZONE = "Europe/Berlin"

@@ -49,9 +49,7 @@ def test_it_serves_the_queues_and_the_number_that_it_is_told() -> None:
     for queue in ("a", "b", "b", "b", "c"):
         Job("add", queue, args={"a": 1, "b": 1}).enqueue_sync()
 
-    done = run(
-        "repid_worker", "--queues", "b,c", "--exclude-queues", "c", "--messages-limit", "2"
-    )
+    done = run("repid_worker", "--queues", "b,c", "--exclude-queues", "c", "--messages-limit", "2")
 
     assert done.returncode == 0, done.stderr
     assert sorted(Message.objects.values_list("queue", flat=True)) == ["a", "b", "c"]
@@ -224,7 +222,8 @@ def test_code_that_changes_is_loaded_after_running_jobs_have_ended(tmp_path: Pat
     source = (
         "import pathlib, time\nfrom django_repid import Router\nrouter = Router()\n"
         "@router.actor\ndef version() -> str:\n"
-        f"    pathlib.Path({str(tmp_path)!r}, 'running').touch()\n    time.sleep(1)\n    return 'one'\n"
+        f"    pathlib.Path({str(tmp_path)!r}, 'running').touch()\n"
+        "    time.sleep(1)\n    return 'one'\n"
     )
     tasks.write_text(source)
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings"}

@@ -20,13 +20,13 @@ ROUNDS = 3
 
 def measure(jobs: int) -> dict[str, float]:
     """Measure in this process, on the database that the settings name."""
-    import django  # noqa: PLC0415 - the settings are chosen first
+    import django
 
     django.setup()
-    from django.db import connections  # noqa: PLC0415
-    from django.test.utils import setup_databases, teardown_databases  # noqa: PLC0415
+    from django.db import connections
+    from django.test.utils import setup_databases, teardown_databases
 
-    before = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+    before = setup_databases(verbosity=0, interactive=False, aliases={"default": False})
     try:
         return _measure(jobs)
     finally:
@@ -35,16 +35,16 @@ def measure(jobs: int) -> dict[str, float]:
 
 
 def _measure(jobs: int) -> dict[str, float]:
-    from django_repid import Job, Router, Worker  # noqa: PLC0415
-    from django_repid.models import Bucket  # noqa: PLC0415
+    from django_repid import Job, Router, Worker
+    from django_repid.models import Bucket
 
     router = Router()
 
     @router.actor
-    async def noop(number: int, text: str, flag: bool) -> None: ...  # noqa: FBT001
+    async def noop(number: int, text: str, flag: bool) -> None: ...
 
     @router.actor
-    def noop_sync(number: int, text: str, flag: bool) -> None: ...  # noqa: FBT001
+    def noop_sync(number: int, text: str, flag: bool) -> None: ...
 
     def rate(work) -> float:
         started = time.perf_counter()
@@ -56,23 +56,19 @@ def _measure(jobs: int) -> dict[str, float]:
 
     def drain() -> None:
         worker = Worker([router], burst=True, handle_signals=())
-        assert asyncio.run(worker.run()).processed == jobs  # noqa: S101
+        assert asyncio.run(worker.run()).processed == jobs
 
-    rates: dict[str, list[float]] = {}
-    for _ in range(ROUNDS):
-        for name in ("noop", "noop_sync"):
-            batch = make(name)
-            rates.setdefault("enqueue_many", []).append(
-                rate(lambda batch=batch: Job.enqueue_many_sync(batch))
-            )
-            rates.setdefault(f"drain {name}", []).append(rate(drain))
+    rates: dict[str, list[float]] = {"enqueue_many": [], "drain noop": [], "drain noop_sync": []}
+    for name in ("noop", "noop_sync") * ROUNDS:
+        batch = make(name)
+        rates["enqueue_many"].append(rate(lambda batch=batch: Job.enqueue_many_sync(batch)))
+        rates[f"drain {name}"].append(rate(drain))
     few = make("noop")[: max(jobs // 20, 100)]
     started = time.perf_counter()
-    for job in few:
-        job.enqueue_sync()
+    _ = [job.enqueue_sync() for job in few]
     rates["enqueue_sync"] = [len(few) / (time.perf_counter() - started)]
     drained = Bucket.objects.count()
-    assert drained >= jobs * ROUNDS * 2  # noqa: S101 - results were kept
+    assert drained >= jobs * ROUNDS * 2
     return {name: statistics.median(values) for name, values in rates.items()}
 
 

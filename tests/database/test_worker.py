@@ -33,7 +33,11 @@ pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
 
 def burst(*routers: Router, **terms: Any) -> int:
     worker = Worker(
-        routers or [discovery.router()], burst=True, handle_signals=(), connection="default", **terms
+        routers or [discovery.router()],
+        burst=True,
+        handle_signals=(),
+        connection="default",
+        **terms,
     )
     return asyncio.run(worker.run()).processed
 
@@ -210,7 +214,7 @@ def test_pruning_removes_expired_results_and_old_dead_letters() -> None:
 def test_deferring_is_by_the_databases_clock() -> None:
     receipt = Job("add", deferred_until=utc_now() + timedelta(hours=1)).enqueue_sync()
 
-    message = Message.objects.get(pk=receipt.key.pk)
+    message = Message.objects.get(message_id=receipt.key.id_)
 
     assert burst() == 0
     assert message.run_at - message.enqueued_at == pytest.approx(3_600_000_000, abs=5_000_000)
@@ -223,7 +227,7 @@ def test_a_message_in_a_newer_format_is_left_to_newer_workers(
     new, old = Job("add", args={"a": 1, "b": 1}), Job("add", args={"a": 1, "b": 1}, priority=1)
     receipt = new.enqueue_sync()
     old.enqueue_sync()
-    Message.objects.filter(pk=receipt.key.pk).update(spec='{"v":99,"at":1}')
+    Message.objects.filter(message_id=receipt.key.id_).update(spec='{"v":99,"at":1}')
 
     with caplog.at_level(logging.WARNING, "django_repid"):
         assert burst() == 1

@@ -48,7 +48,7 @@ def history() -> None:
 
 @pytest.mark.usefixtures("history")
 def test_jobs_results_and_failures_are_listed_and_opened(staff: Client) -> None:
-    pages = {
+    pages: dict[str, list[Any]] = {
         "message": [Message.objects.get(message_id="waiting"), Message.objects.get(topic="bad")],
         "bucket": list(Bucket.objects.all()),
         "failure": list(Failure.objects.all()),
@@ -65,9 +65,9 @@ def test_jobs_results_and_failures_are_listed_and_opened(staff: Client) -> None:
             assert "<b>bold" not in page.content.decode()
 
     (failure,) = pages["failure"]
-    page = staff.get(f"/admin/django_repid/failure/{failure.pk}/change/").content.decode()
-    assert "Traceback" in page
-    assert "&lt;script&gt;" in page
+    opened = staff.get(f"/admin/django_repid/failure/{failure.pk}/change/").content.decode()
+    assert "Traceback" in opened
+    assert "&lt;script&gt;" in opened
 
 
 @pytest.mark.usefixtures("history")

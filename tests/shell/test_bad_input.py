@@ -17,7 +17,7 @@ from django_repid import (
     Router,
     Worker,
 )
-from django_repid.brokers.database import message_broker
+from django_repid.brokers.database import bucket_broker, message_broker
 from django_repid.connections import DjangoHost
 from django_repid.core.bucket import ArgsBucket, BucketRecord
 from django_repid.core.host import host
@@ -54,7 +54,9 @@ def test_enqueue_without_tables_says_what_to_do(tmp_path: Path) -> None:
                 cursor.execute("DROP DATABASE repid_empty")
 
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("django_repid.core.errors.ConfigurationError: The tables of django_repid")
+    assert last.startswith(
+        "django_repid.core.errors.ConfigurationError: The tables of django_repid"
+    )
     assert "manage.py migrate" in last
 
 
@@ -97,7 +99,7 @@ def test_a_result_that_the_store_refuses_is_a_failure_and_holds_nobody_up(
         calls.append(number)
         return number
 
-    real = message_broker.bucket_values
+    real = bucket_broker.bucket_values
 
     def refuse(records, now):
         if any(record.bucket.data == "3" for record in records):

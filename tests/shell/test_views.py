@@ -41,7 +41,7 @@ def test_a_view_under_asgi_enqueues(path: str) -> None:
 
 
 def test_a_view_that_fails_takes_its_job_along_where_requests_are_atomic(
-    atomic_requests: bool,  # noqa: FBT001 - a fixture
+    atomic_requests: bool,
 ) -> None:
     response = Client(raise_request_exception=False).get("/broken/")
 

@@ -27,5 +27,5 @@ def broken_view(request: HttpRequest) -> HttpResponse:
 
 
 def misuse_view(request: HttpRequest) -> HttpResponse:
-    Job("add").enqueue()
+    Job("add").enqueue()  # type: ignore[unused-coroutine]  # the mistake under test
     return HttpResponse()

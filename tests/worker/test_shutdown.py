@@ -48,8 +48,8 @@ def test_what_outlasts_the_grace_is_handed_back_as_it_was(kind: str) -> None:
 
     else:
 
-        @router.actor
-        def linger() -> None:
+        @router.actor(name="linger")
+        def linger_on_thread() -> None:
             started.set()
             let_go.wait(60)
 
@@ -156,7 +156,7 @@ def test_a_worker_that_was_declared_dead_goes_on_under_a_new_id(
         (peer,) = broker.peers(0)
         while not broker.rescue(peer.worker_id, peer.beat):
             (peer,) = broker.peers(0)
-        while not broker.peers(0):  # it has not noticed yet
+        while not broker.peers(0):  # noqa: ASYNC110 - the worker knows no event of the test's
             await asyncio.sleep(0.01)
         let_go.set()
         return str((await job.wait(10)).value)
