@@ -9,6 +9,10 @@ from django_repid.core.host import host
 
 logger = logging.getLogger("django_repid.worker")
 
+#: Before the next round after the store could not be reached, and after an error of the duty's.
+OUTAGE_PAUSE_SECONDS = 1.0
+ERROR_PAUSE_SECONDS = 5.0
+
 
 class Duty(Protocol):
     """Something a worker does beside running jobs."""
@@ -44,12 +48,12 @@ class Service:
                 try:
                     pause = self._duty.run_once()
                 except BrokerUnavailable as error:
-                    pause = 1.0
+                    pause = OUTAGE_PAUSE_SECONDS
                     if not unavailable:  # once per outage
                         logger.warning("The %s cannot reach its store: %s", self._duty.name, error)
                     unavailable = True
                 except Exception:
                     logger.exception("The %s met an error.", self._duty.name)
-                    pause = 5.0
+                    pause = ERROR_PAUSE_SECONDS
                 else:
                     unavailable = False
