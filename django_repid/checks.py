@@ -194,4 +194,5 @@ def _about_pool(alias: str, connection: Connection) -> Iterable[CheckMessage]:
 def connections_needed(connection: Connection, threads: int | None = None) -> int:
     """Return how many connections to each database a worker may open."""
     options = connection.options
-    return OWN_CONNECTIONS + (threads or options.threads) + options.database_lanes
+    own = options.threads if threads is None else threads
+    return OWN_CONNECTIONS + own + options.database_lanes

@@ -94,8 +94,12 @@ def problems(alias: str) -> Iterable[str]:
         yield f"{place}['OPTIONS'] must be a dict, not {options!r}."
         return
     yield from _unknown(f"{place}['OPTIONS']", options, (*_NUMBERS, *_TEXTS))
-    for key, value in options.items():
-        yield from _option_problems(f"{place}['OPTIONS'][{key!r}]", key, value)
+    wrong = [
+        text
+        for key, value in options.items()
+        for text in _option_problems(f"{place}['OPTIONS'][{key!r}]", key, value)
+    ]
+    yield from wrong or _beat_problems(place, options)
 
 
 def _raw() -> Mapping[str, Any]:
@@ -135,6 +139,17 @@ def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
     kind = numbers.Integral if whole else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
         yield f"{place} must be {'an int' if whole else 'a number'} above 0, not {value!r}."
+
+
+def _beat_problems(place: str, options: Mapping[str, Any]) -> Iterable[str]:
+    defaults = Options()
+    silence = options.get("SILENCE_SECONDS", defaults.silence_seconds)
+    beat = options.get("BEAT_SECONDS", defaults.beat_seconds)
+    if silence < 2 * beat:
+        yield (
+            f"{place}['OPTIONS']: SILENCE_SECONDS ({silence}) must be at least twice BEAT_SECONDS "
+            f"({beat}), or workers that live are taken for dead."
+        )
 
 
 def _broker(value: Any) -> BrokerSettings | None:

@@ -231,7 +231,8 @@ def _result(
                 if exception is None
                 else _capped(escaped(_text_of(exception)), bench.traceback_limit)
             ),
-            timestamp=clock.from_us(bench.now),
+            # Not before its own enqueue, which whoever waits for it compares it with.
+            timestamp=clock.from_us(max(bench.now, message.enqueued_at)),
             ttl=wanted.ttl,
             started_when=outcome.started_when,
             finished_when=outcome.finished_when,

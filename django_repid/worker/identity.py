@@ -39,8 +39,10 @@ def lives(info: WorkerInfo) -> bool | None:
 
 
 def _boot_id() -> str:
+    """Name this boot and this namespace of process ids: containers may share a host's name."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}:{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:  # no Linux
         return ""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid
 from django_repid.core.message import MessageState
-from django_repid.core.settlement import Settlement
+from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
 from django_repid.worker.attempt import Attempt
 
@@ -41,6 +41,9 @@ class Settler:
                 )
         kept = [end for end in ends if end.message.key.pk not in lost]
         self.processed += sum(end.processed for end in kept)
+        for end in kept:
+            if end.failure is not None:
+                _report(end, end.failure)
         self._announce("after", kept)
 
     def _write(self, ends: Sequence[Settlement]) -> frozenset[int]:
@@ -98,6 +101,20 @@ class Settler:
                     params=end.message.parameters,
                     **result,
                 )
+
+
+def _report(end: Settlement, failure: Failure) -> None:
+    """Log a failing attempt: what can be tried again as a warning, the end as an error."""
+    dead = end.state is MessageState.DEAD
+    logger.log(
+        logging.ERROR if dead else logging.WARNING,
+        "Job %s (%s) failed with %s: %s; %s.",
+        end.message.key.id_,
+        end.message.key.topic,
+        failure.exception,
+        failure.text.splitlines()[0] if failure.text else "(no text)",
+        "it is a dead letter now" if dead else f"{end.tries} tries so far",
+    )
 
 
 def _verb(end: Settlement) -> str:

@@ -67,14 +67,13 @@ class Worker:
         self.router = Router(defaults=router_defaults)
         for router in routers or ():
             self.router.include_router(router)
-        self.graceful_shutdown_time = (
-            options.graceful_shutdown_seconds
-            if graceful_shutdown_time is None
-            else graceful_shutdown_time
-        )
+        self.graceful_shutdown_time = _or(graceful_shutdown_time, options.graceful_shutdown_seconds)
+        if self.graceful_shutdown_time < 0:
+            message = f"graceful_shutdown_time must not be below 0: {graceful_shutdown_time!r}."
+            raise ConfigurationError(message)
         self.messages_limit = _positive("messages_limit", messages_limit)
-        self.tasks_limit = int(_positive("tasks_limit", tasks_limit or options.tasks_limit))
-        self.threads = int(_positive("threads", threads or options.threads))
+        self.tasks_limit = int(_positive("tasks_limit", _or(tasks_limit, options.tasks_limit)))
+        self.threads = int(_positive("threads", _or(threads, options.threads)))
         default_signals = () if sys.platform == "emscripten" else (signal.SIGINT, signal.SIGTERM)
         self.handle_signals = frozenset(
             default_signals if handle_signals is None else handle_signals
@@ -138,6 +137,10 @@ class Worker:
         """End the run that is under way, as a signal does; from the loop's thread."""
         if self._run is not None:
             self._run.stop()
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
 
 
 def _positive(what: str, value: float) -> float:

@@ -171,6 +171,8 @@ def test_missing_tables_are_said_and_exit_with_2(tmp_path: Path) -> None:
         (("--connection", "nope"), "no alias 'nope'"),
         (("--queues", "no way"), "no way"),
         (("--messages-limit", "0"), "messages_limit"),
+        (("--threads", "0"), "threads"),
+        (("--queues", ""), "at least one name"),
     ],
 )
 def test_what_the_user_must_mend_exits_with_2(arguments: tuple[str, ...], says: str) -> None:

@@ -114,7 +114,8 @@ def _retryable(error: DatabaseError) -> bool:
 
 def _translated(error: DatabaseError, message: str) -> Exception:
     text = str(error)
-    if "no such table" in text or "does not exist" in text or "doesn't exist" in text:
+    missing = ("no such table", "does not exist", "doesn't exist")
+    if "django_repid_" in text and any(phrase in text for phrase in missing):
         first_line = text.splitlines()[0]
         hint = f"The tables of django_repid are missing: run manage.py migrate. ({first_line})"
         return ConfigurationError(hint)

@@ -48,6 +48,8 @@ class LockFiles:
             file = path.open("rb")
         except FileNotFoundError:
             return False
+        except PermissionError:
+            return True  # another user's, who is left in peace
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

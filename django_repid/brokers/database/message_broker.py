@@ -103,23 +103,26 @@ class DatabaseMessageBroker(DatabaseHandling):
         """See `MessageBroker.stores`: buckets on the same alias."""
         return isinstance(buckets, DatabaseBucketBroker) and buckets.alias == self.alias
 
-    @guarded
     def enqueue(
         self, messages: Sequence[NewMessage], args: BucketBroker | None = None
     ) -> list[Enqueued]:
         """See `MessageBroker.enqueue`."""
         other = self.commit_with
         if other is None or other == self.alias or not connections[other].in_atomic_block:
-            return write(self.alias, self._statements, messages, store_args=args is not None)
+            return self._write(messages, store_args=args is not None)
         answers = [Enqueued(key=m.key, duplicate=None, enqueued_at=None) for m in messages]
 
         def on_commit() -> None:
-            written = write(self.alias, self._statements, messages, store_args=args is not None)
+            written = self._write(messages, store_args=args is not None)
             for answer, now_known in zip(answers, written, strict=True):
                 answer.complete(now_known)
 
         transaction.on_commit(on_commit, using=other)
         return answers
+
+    @guarded
+    def _write(self, messages: Sequence[NewMessage], *, store_args: bool) -> list[Enqueued]:
+        return write(self.alias, self._statements, messages, store_args=store_args)
 
     @guarded
     def claim(self, request: ClaimRequest) -> Claim:
@@ -131,7 +134,9 @@ class DatabaseMessageBroker(DatabaseHandling):
         if known and len(taken) < request.limit:
             look = self._find_heads()
             taken += self._take(request, look, request.limit - len(taken))
-        now = look.time()
+        # Never behind what the database has just said, however long this thread was held up.
+        claimed_at = rows.MESSAGE_COLUMNS.index("claimed_at")
+        now = max([look.time(), *(row[claimed_at] for row in taken)])
         later = [head.run_at for head in _wanted(request, look.heads) if head.run_at > now]
         messages = sorted(self._readable(taken, now), key=_rank)
         others = {

@@ -44,7 +44,7 @@ class Command(BaseCommand):
         add = parser.add_argument
         add("--connection", default="default", help="the alias of REPID to serve")
         add("--queues", help="serve only these queues, comma-separated (default: all)")
-        add("--exclude-queues", default="", help="leave these queues out, comma-separated")
+        add("--exclude-queues", help="leave these queues out, comma-separated")
         add("--concurrency", type=int, help="async actors at once (default: TASKS_LIMIT, 1000)")
         add("--threads", type=int, help="sync actors at once (default: THREADS, 8)")
         add("--messages-limit", type=int, help="end after this many jobs")
@@ -160,10 +160,19 @@ class Command(BaseCommand):
 
 
 def _names(text: str | None) -> list[str] | None:
-    """Return the names in a comma-separated list; None for none at all."""
-    if text is None or not text.strip():
+    """Return the names in a comma-separated list; None where no list was given.
+
+    Raises:
+        ConfigurationError: it names nothing: an empty variable must not mean every queue.
+
+    """
+    if text is None:
         return None
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        message = "--queues and --exclude-queues want at least one name."
+        raise ConfigurationError(message)
+    return names
 
 
 def _limit(number: int | None) -> float:
