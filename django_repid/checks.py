@@ -25,7 +25,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from django_repid import conf, discovery
 from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
-from django_repid.connections import connections
+from django_repid.connections import configure, connections
 from django_repid.core.connection import Connection
 from django_repid.core.errors import ActorConflict, ConfigurationError
 
@@ -59,7 +59,15 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 found += _about(connections[alias])
             except ConfigurationError as error:
                 found.append(Error(str(error), id="django_repid.E001"))
-    return found
+    return found or _about_defaults()
+
+
+def _about_defaults() -> list[CheckMessage]:
+    try:
+        configure()
+    except ConfigurationError as error:
+        return [Error(str(error), id="django_repid.E001")]
+    return []
 
 
 @register("django_repid")
@@ -151,7 +159,7 @@ def _about_alias(connection: Connection, broker: DatabaseMessageBroker) -> Itera
             "transaction rolls back.",
             hint="Say whose commit an enqueue waits for: "
             '"MESSAGE_BROKER": {"CLASS": "django_repid.brokers.database.DatabaseMessageBroker", '
-            f'"database": {broker.alias!r}, "commit_with": "default"}}.',
+            f'"database": "{broker.alias}", "commit_with": "default"}}',
             id="django_repid.W001",
         )
 

@@ -8,7 +8,7 @@ from django.utils.module_loading import module_has_submodule
 
 from django_repid import conf
 from django_repid.core.actor import Actor
-from django_repid.core.errors import ConfigurationError
+from django_repid.core.errors import ActorConflict, ConfigurationError
 from django_repid.core.router import Router
 
 _lock = threading.RLock()
@@ -69,6 +69,8 @@ def discover() -> Router:
 def _routers(path: str) -> list[Router]:
     try:
         module = import_module(path)
+    except ActorConflict:
+        raise  # it says more than that the module does not import
     except Exception as error:
         message = f"{path} does not import: {type(error).__name__}: {error}"
         raise ConfigurationError(message) from error

@@ -29,4 +29,6 @@ class Actor:
     @property
     def place(self) -> str:
         """Where the function stands, for messages to people."""
-        return f"{self.fn.__module__}.{self.fn.__qualname__}"
+        code = getattr(self.fn, "__code__", None)
+        line = "" if code is None else f" (line {code.co_firstlineno})"
+        return f"{self.fn.__module__}.{self.fn.__qualname__}{line}"

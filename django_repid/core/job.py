@@ -78,6 +78,7 @@ class Job(JobTerms):
             BrokerUnavailable: the store cannot be reached.
 
         """
+        host().guard_sync("job.enqueue_sync")
         return self.enqueue_many_sync([self])[0]
 
     @staticmethod
@@ -90,7 +91,7 @@ class Job(JobTerms):
     @staticmethod
     def enqueue_many_sync(jobs: Iterable["Job"]) -> list[Receipt]:
         """Write many jobs in one go on this thread, all or none of each connection's."""
-        host().guard_sync("enqueue_many_sync")
+        host().guard_sync("Job.enqueue_many_sync")
         jobs = list(jobs)
         orders = [job.order() for job in jobs]
         return _receipts(jobs, orders, place_sync(orders))
@@ -104,7 +105,7 @@ class Job(JobTerms):
 
     def result_sync(self) -> ResultBucket | None:
         """Return the result bucket, or None if there is none (yet, or any more)."""
-        host().guard_sync("result_sync")
+        host().guard_sync("job.result_sync")
         return self.connection.result(self._awaited_id())
 
     @markcoroutinefunction
@@ -124,7 +125,7 @@ class Job(JobTerms):
 
     def wait_sync(self, timeout: float | timedelta) -> ResultBucket:
         """Wait on this thread for the final outcome of the last enqueue; see `wait`."""
-        host().guard_sync("wait_sync")
+        host().guard_sync("job.wait_sync")
         return self._wait(timeout).sync()
 
     @markcoroutinefunction
@@ -141,7 +142,7 @@ class Job(JobTerms):
 
     def cancel_sync(self) -> bool:
         """Take the job back on this thread; see `cancel`."""
-        host().guard_sync("cancel_sync")
+        host().guard_sync("job.cancel_sync")
         return self._cancel()
 
     def _cancel(self) -> bool:

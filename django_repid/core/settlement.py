@@ -30,7 +30,8 @@ class Settlement:
     and `waits_for` as given here; DEAD with `dead_reason`. All of it applies only if the store
     still holds `message.key` (pk and lease) in state RUNNING; otherwise nothing is written.
     `result` and whatever waits for its bucket belong to the same transaction.
-    `processed` says whether the actor was run for it: what `messages_limit` counts.
+    `uncancel` forgets that the job was to be stopped. `processed` says whether the actor was run
+    for it: what `messages_limit` counts.
     """
 
     message: StoredMessage
@@ -44,6 +45,7 @@ class Settlement:
     dead_reason: str = ""
     result: BucketRecord | None = None
     failure: Failure | None = None
+    uncancel: bool = False
     processed: bool = True
 
 
@@ -122,5 +124,6 @@ def anew(message: StoredMessage, *, at: int) -> Settlement:
         tick=message.tick,
         tries=0,
         crashes=0,
+        uncancel=True,
         processed=False,
     )

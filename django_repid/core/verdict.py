@@ -205,7 +205,9 @@ def _without_arguments(message: StoredMessage, bench: Bench, args_wait_us: int) 
 
 def _backoff(policy: RetryPolicyT, number: int) -> timedelta:
     try:
-        return policy(number)
+        wait = policy(number)
+        # A bad value is as bad as an error; a century still fits every column.
+        return min(max(wait, timedelta(0)), timedelta(days=36525))
     except Exception:
         logger.exception("The retry policy raised; the default one is used instead.")
         return default_retry_policy_factory()(number)

@@ -1,19 +1,24 @@
 """The worker process: a worker on the main thread, or on a thread that is reloaded."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import CommandError
 from django.utils import autoreload
 
 from django_repid.core.errors import RepidError
+from django_repid.worker.run import REPEAT_SECONDS
 from django_repid.worker.worker import Worker
 
 logger = logging.getLogger("django_repid.worker")
@@ -58,10 +63,20 @@ def serve_with_reload(make: Callable[[], Worker]) -> None:
     """
     stage = _Stage(make)
     autoreload.file_changed.connect(stage.drain, dispatch_uid="django_repid.reload")
+    autoreload.autoreload_started.connect(_watch_apps, dispatch_uid="django_repid.reload")
     try:
         autoreload.run_with_reloader(stage.play)
     finally:
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, stage.hurry)
         stage.drain()
+
+
+def _watch_apps(sender: Any, **_: Any) -> None:
+    """Watch the project's apps whole: a module that does not import is else not looked at again."""
+    for app in apps.get_app_configs():
+        if "site-packages" not in Path(app.path).parts:
+            sender.watch_dir(app.path, "**/*.py")
 
 
 class _Stage:
@@ -71,6 +86,7 @@ class _Stage:
         self._make = make
         self._worker: Worker | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped_at = float("-inf")
         self._over = threading.Event()
         self._over.set()
 
@@ -85,6 +101,8 @@ class _Stage:
         self._over.clear()
         try:
             asyncio.run(self._run(self._worker))
+        except RepidError as error:
+            sys.stderr.write(f"{error}\nWaiting for a change of the code.\n")
         finally:
             self._over.set()
 
@@ -92,11 +110,20 @@ class _Stage:
         self._loop = asyncio.get_running_loop()
         await worker.run()
 
+    def hurry(self, *_: Any) -> None:
+        """Stop at once: a signal handler, for the signals that come while the worker drains."""
+        again = time.monotonic() - self._stopped_at >= REPEAT_SECONDS
+        if again and self._worker is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+                self._loop.call_soon_threadsafe(self._worker.stop)
+
     def drain(self, **_: Any) -> None:
         """Stop the worker and wait for it; a receiver of `file_changed` that lets Django reload."""
         worker, loop = self._worker, self._loop
         if worker is None or loop is None or self._over.is_set():
             return
+        logger.info("Finishing what runs, then ending; Ctrl-C again stops at once.")
+        self._stopped_at = time.monotonic()
         try:
             loop.call_soon_threadsafe(worker.stop)
         except RuntimeError:

@@ -20,11 +20,16 @@ class Attempt:
     started: float | None = None
     cancel_asked: bool = False
     ended: bool = field(default=False)
+    given_up: bool = field(default=False)
 
-    def end(self) -> bool:
-        """Claim the right to end it; False if somebody else has."""
+    def end(self, *, given_up: bool = False) -> bool:
+        """Claim the right to end it; False if somebody else has.
+
+        `given_up`: its actor runs on, and whoever runs it is to know when it comes back.
+        """
         with _lock:
             if self.ended:
                 return False
             self.ended = True
+            self.given_up = given_up
             return True

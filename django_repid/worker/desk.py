@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from django_repid.core import clock
 from django_repid.core.connection import Connection
-from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.errors import BrokerUnavailable, ConfigurationError
 from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
 from django_repid.core.protocols import ClaimRequest
@@ -135,6 +135,12 @@ class Desk:
         except BrokerUnavailable as error:
             self._wait_for_store(error)
             return True
+        except ConfigurationError:
+            raise  # it will not mend by itself
+        except Exception as error:
+            logger.exception("The broker thread met an error.")
+            self._wait_for_store(error)
+            return True
         self._outage_pause = 0.0
         in_flight = sum(group.in_flight for group in self._groups)
         idle = not busy and not in_flight and not self._pending and self._finished.empty()
@@ -208,9 +214,12 @@ class Desk:
         )
         claim = self._connection.message_broker.claim(request)
         self._offset = claim.now - clock.now_us()
+        if not self.claiming:  # it was on its way when the worker was told to stop
+            self._pending += map(hand_back, claim.messages)
+            return None, len(claim.messages)
         try:
             buckets = self._connection.arguments(claim.messages)
-        except BrokerUnavailable:
+        except Exception:
             self._pending += map(hand_back, claim.messages)  # or they would stay ours for ever
             raise
         for topic, its_queue in claim.others.items():
@@ -232,7 +241,7 @@ class Desk:
             group.submit(attempts)
         return claim.next_due, len(claim.messages)
 
-    def _wait_for_store(self, error: BrokerUnavailable) -> None:
+    def _wait_for_store(self, error: Exception) -> None:
         """Keep what has ended in memory, and look again soon."""
         if not self._outage_pause:  # once per outage
             logger.warning("The store cannot be reached; the worker waits for it: %s", error)

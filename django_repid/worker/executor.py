@@ -13,9 +13,6 @@ from django_repid.core.middleware import Middleware
 from django_repid.core.serializer import unstorable
 from django_repid.core.verdict import Outcome
 
-# What an actor may raise without taking the worker with it: sys.exit() in a job is its failure.
-FAILURES = (Exception, SystemExit, KeyboardInterrupt)
-
 
 @dataclass(frozen=True, slots=True)
 class Executor:
@@ -36,7 +33,7 @@ class Executor:
         try:
             args, kwargs = actor.converter.convert_inputs(message.payload or "")
             data = self._convert(actor, actor.fn(*args, **kwargs))
-        except FAILURES as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
             outcome = failed(error, started)
         else:
             outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
@@ -53,13 +50,26 @@ class Executor:
         outcome, or None: the attempt does not count, and there is no outcome.
         """
         actor = self.actors[message.key.topic]
-        listened = self.middleware.listens("actor_run")
-        event = _event(actor, message) if listened else {}
-        if listened:
-            await self.middleware.emit_async("before_actor_run", **event)
+        if not self.middleware.listens("actor_run"):
+            return await self._attempt(actor, message, interrupted)
+        event = _event(actor, message)
+        await self.middleware.emit_async("before_actor_run", **event)
+        outcome = await self._attempt(actor, message, interrupted)
+        if outcome is not None:
+            try:
+                await self.middleware.emit_async("after_actor_run", **event, result=outcome)
+            except asyncio.CancelledError:
+                pass  # too late: the job has come to its end
+        return outcome
+
+    async def _attempt(
+        self,
+        actor: Actor,
+        message: StoredMessage,
+        interrupted: Callable[[], BaseException | None],
+    ) -> Outcome | None:
         started = clock.now_ns()
-        seconds = message.parameters.execution_timeout.total_seconds()
-        deadline = asyncio.timeout(seconds)
+        deadline = asyncio.timeout(message.parameters.execution_timeout.total_seconds())
         try:
             args, kwargs = actor.converter.convert_inputs(message.payload or "")
             async with deadline:
@@ -68,19 +78,14 @@ class Executor:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or not task.cancelling():
-                outcome = failed(error, started)  # the actor's own doing
-            else:
-                meaning = interrupted()
-                if meaning is None:
-                    return None
-                outcome = failed(meaning, started)
-        except FAILURES as error:
-            outcome = failed(overdue(message) if deadline.expired() else error, started)
-        else:
-            outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
-        if listened:
-            await self.middleware.emit_async("after_actor_run", **event, result=outcome)
-        return outcome
+                return failed(error, started)  # the actor's own doing
+            meaning = interrupted()
+            return None if meaning is None else failed(meaning, started)
+        except GeneratorExit:
+            raise  # the loop itself is going
+        except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its own failure
+            return failed(overdue(message) if deadline.expired() else error, started)
+        return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
 
     def _convert(self, actor: Actor, value: Any) -> str:
         data = actor.converter.convert_outputs(value)

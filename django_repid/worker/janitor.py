@@ -54,6 +54,7 @@ class Janitor:
         self._monotonic = monotonic
         self._silences: dict[int, _Silence] = {}
         self._own_beats = -1
+        self._own_since = monotonic()
         self._next_orphans = monotonic() + _ORPHANS_SECONDS
         self._next_prune = monotonic() + _PRUNE_SECONDS
 
@@ -71,8 +72,10 @@ class Janitor:
 
     def _sweep(self) -> None:
         peers = self._broker.peers(self._heartbeat.worker_id)
-        beats, self._own_beats = self._own_beats, self._heartbeat.count
-        if beats == self._own_beats:
+        now = self._monotonic()
+        if self._heartbeat.count != self._own_beats:
+            self._own_beats, self._own_since = self._heartbeat.count, now
+        elif now - self._own_since > 2 * self._connection.options.beat_seconds:
             self._silences.clear()  # my own beats don't get through: I cannot judge anybody
         for peer in peers:
             if self._is_dead(peer):

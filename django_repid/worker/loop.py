@@ -36,6 +36,7 @@ class LoopActors:
         self._waiting: deque[Attempt] = deque()
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
         self._stopping = False
+        self._interrupting = False
 
     def submit(self, attempts: Iterable[Attempt]) -> None:
         """Take attempts to be run, from any thread."""
@@ -67,8 +68,9 @@ class LoopActors:
                 outcome = await self._in_lane(attempt, self._lanes)
         finally:
             del self._tasks[attempt]
-            self._ended(attempt, outcome)
-            if self._waiting:
+            try:
+                self._ended(attempt, outcome)
+            finally:
                 self._fill()
 
     async def _in_lane(self, attempt: Attempt, lanes: LanePool) -> Outcome | None:
@@ -80,7 +82,10 @@ class LoopActors:
 
     def _meaning(self, attempt: Attempt) -> BaseException | None:
         """Say what the cancellation of an attempt's task means: see `Executor.coroutine`."""
-        return Cancelled("The job was cancelled while it ran.") if attempt.cancel_asked else None
+        if attempt.cancel_asked:
+            return Cancelled("The job was cancelled while it ran.")
+        # Only what this worker interrupts does not count; else it would run again for ever.
+        return None if self._interrupting else RuntimeError("The actor cancelled its own task.")
 
     def cancel(self, keys: Iterable[int]) -> None:
         """Stop the attempts of these messages (by pk), from any thread."""
@@ -103,6 +108,7 @@ class LoopActors:
     async def stop(self, seconds: float) -> None:
         """Interrupt everything; what does not end within `seconds` is left behind."""
         self.hand_back_waiting()
+        self._interrupting = True
         tasks = dict(self._tasks)
         for task in tasks.values():
             task.cancel()

@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
@@ -13,7 +14,7 @@ from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.host import host
 from django_repid.core.protocols import WorkerInfo
-from django_repid.core.verdict import Outcome, hand_back, judge
+from django_repid.core.verdict import Outcome, hand_back, judge, refuse
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.desk import Desk, Serving
@@ -32,7 +33,7 @@ logger = logging.getLogger("django_repid.worker")
 _INTERRUPT_SECONDS = 0.8
 _FLUSH_SECONDS = 1.0
 #: A signal that comes again within this long is the same wish.
-_REPEAT_SECONDS = 0.5
+REPEAT_SECONDS = 0.5
 
 
 class Run:
@@ -65,7 +66,7 @@ class Run:
         self._executor = executor
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
         self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ended)
-        self._on_threads = ActorThreads(threads, self._run_on_thread)
+        self._on_threads = ActorThreads(threads, self._run_on_thread, self._lost)
         self._groups = {
             True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
             False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
@@ -126,13 +127,12 @@ class Run:
         self._on_loop.hand_back_waiting()
         for attempt in self._on_threads.not_started():
             self._ended(attempt, None)
-        await self._wait_for(self._settled, self._grace, self._hurry)
+        grace = self._grace if self._desk.crash is None else 0.0
+        await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
-            logger.warning(
-                "The grace of %s s is over: what still runs is handed back.", self._grace
-            )
+            logger.warning("What still runs is interrupted and handed back.")
             await self._on_loop.stop(_INTERRUPT_SECONDS)
-            for attempt in self._on_threads.running():
+            for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
                 self._ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
         self._on_threads.close()
@@ -154,7 +154,8 @@ class Run:
         self._loop.call_soon_threadsafe(self._desk_has_ended)
 
     def _desk_has_ended(self) -> None:
-        self._settled.set()
+        if self._desk.crash is None:  # after a crash others must find this worker dead
+            self._settled.set()
         self._stop.set()
 
     async def _in_thread(self, call: Callable[[], object]) -> None:
@@ -176,6 +177,10 @@ class Run:
     def _run_on_thread(self, attempt: Attempt) -> None:
         self._ended(attempt, self._context.copy().run(self._executor.sync, attempt.message))
 
+    def _lost(self, attempt: Attempt, error: BaseException) -> None:
+        """Take the end of an attempt that an error outside its actor has stopped."""
+        self._ended(attempt, failed(error, clock.now_ns()))
+
     def _ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """Take the end of an attempt, from any thread; without an outcome it does not count."""
         if attempt.end():
@@ -184,16 +189,15 @@ class Run:
     def _put(self, attempt: Attempt, outcome: Outcome | None) -> None:
         actor = self._actors[attempt.message.key.topic]
         duration = 0.0 if outcome is None else outcome.finished_when - outcome.started_when
-        if outcome is None:
-            end = hand_back(attempt.message)
-        else:
-            end = judge(
-                attempt.message,
-                outcome,
-                actor.retry_policy,
-                self._desk.bench(),
-                cancel_asked=attempt.cancel_asked,
-            )
+        end = hand_back(attempt.message)
+        if outcome is not None:
+            bench = self._desk.bench()
+            asked = attempt.cancel_asked
+            try:
+                end = judge(attempt.message, outcome, actor.retry_policy, bench, cancel_asked=asked)
+            except Exception as error:  # an end is never lost, whatever is wrong with it
+                logger.exception("The end of job %s cannot be judged.", attempt.message.key.id_)
+                end = replace(refuse(attempt.message, error, bench), processed=True)
         self._desk.put(self._groups[actor.is_async], end, duration / 1000)
 
     def _give_up_overdue(self) -> None:
@@ -224,7 +228,7 @@ class Run:
     def _signalled(self, one: signal.Signals) -> None:
         # Supervisors signal a process and then its group: that is no impatience.
         now = time.monotonic()
-        if now - self._signalled_at < _REPEAT_SECONDS:
+        if now - self._signalled_at < REPEAT_SECONDS:
             return
         self._signalled_at = now
         again = self._stop.is_set()

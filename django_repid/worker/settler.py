@@ -69,7 +69,9 @@ class Settler:
                 raise
             except Exception:
                 logger.exception("Job %s cannot be settled.", end.message.key.id_)
-        return frozenset()
+        # Its row is still claimed, so the end is kept and tried again.
+        text = f"Not even a bare end of job {end.message.key.id_} can be written: {error}"
+        raise BrokerUnavailable(text)
 
     def announce_claimed(self, attempts: Iterable[Attempt]) -> None:
         """Emit the events of `consume`."""

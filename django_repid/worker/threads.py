@@ -21,12 +21,17 @@ class ActorThreads:
     place, and what it brings in the end is ignored.
     """
 
-    def __init__(self, count: int, run: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self,
+        count: int,
+        run: Callable[[Attempt], None],
+        lost: Callable[[Attempt, BaseException], None],
+    ) -> None:
         self._count = count
         self._run = run
+        self._lost = lost
         self._inbox: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._running: dict[int, Attempt] = {}
-        self._abandoned: set[int] = set()
         self._made = 0
         self._number = 0
 
@@ -52,14 +57,14 @@ class ActorThreads:
                 try:
                     with host().job_scope():
                         self._run(attempt)
-                except Exception:
+                except BaseException as error:  # the scope around the actor, or a bug
                     logger.exception("A sync actor's thread met an error of its own.")
+                    self._lost(attempt, error)
                 finally:
                     del self._running[me]
+                if attempt.given_up:
+                    return  # another thread has taken this one's place
                 del attempt
-                if me in self._abandoned:
-                    self._abandoned.discard(me)
-                    return
 
     def overdue(self) -> list[Attempt]:
         """Give up the attempts that have run longer than they may; return them.
@@ -72,9 +77,8 @@ class ActorThreads:
             allowed = attempt.message.parameters.execution_timeout.total_seconds()
             if attempt.started is None or now - attempt.started <= allowed:
                 continue
-            if ident in self._abandoned or not attempt.end():
+            if not attempt.end(given_up=True):
                 continue
-            self._abandoned.add(ident)
             self._made -= 1
             self._start()
             logger.warning(

@@ -127,7 +127,7 @@ def test_without_a_framework_a_sync_twin_on_a_running_loop_raises_too(connection
     async def main():
         Job("greet", connection=connection).enqueue_sync()
 
-    with pytest.raises(RuntimeError, match="await enqueue"):
+    with pytest.raises(RuntimeError, match=r"await job\.enqueue"):
         asyncio.run(main())
 
 

@@ -96,7 +96,7 @@ def test_a_twin_on_a_running_loop_is_refused_and_writes_nothing() -> None:
     async def main() -> None:
         Job("add").enqueue_sync()
 
-    with pytest.raises(SynchronousOnlyOperation, match="await enqueue"):
+    with pytest.raises(SynchronousOnlyOperation, match=r"await job\.enqueue"):
         asyncio.run(main())
 
     assert not Message.objects.exists()
@@ -148,6 +148,17 @@ def test_a_duplicate_in_an_open_transaction_does_not_hold_the_worker_up() -> Non
         assert settled.wait(10)
     thread.join()
     stage.close()
+
+
+def test_a_refused_job_leaves_the_transaction_around_it_usable() -> None:
+    Job("add", id_="one").enqueue_sync()
+
+    with transaction.atomic():
+        with pytest.raises(DuplicateJob):
+            Job("add", id_="one", on_duplicate="raise").enqueue_sync()
+        Order.objects.create(number=7)
+
+    assert Order.objects.get().number == 7
 
 
 @pytest.fixture

@@ -83,6 +83,8 @@ def test_settings_that_change_are_read_again() -> None:
         ({"default": {"OPTIONS": {"THREADS": True}}}, "must be an int above 0"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": -1}}}, "must be a number above 0"),
         ({"default": {"OPTIONS": {"SERIALIZER": 5}}}, "must be text"),
+        ({"default": {"OPTIONS": {"SERIALIZER": "a.b"}}}, "leads nowhere"),
+        ({"default": {"OPTIONS": {"CONVERTER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": 6}}}, "at least twice BEAT_SECONDS (5"),
         ({"default": {"OPTIONS": []}}, "['OPTIONS'] must be a dict"),
         ({"default": []}, "must be a dict"),

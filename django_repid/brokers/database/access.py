@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from django.db import Error as DatabaseError
 from django.db import (
     InterfaceError,
+    InternalError,
     OperationalError,
     ProgrammingError,
     connections,
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 # MySQL: lock wait timeout, deadlock. PostgreSQL: deadlock, serialization failure.
 _RETRYABLE_CODES = frozenset({1205, 1213, "40P01", "40001"})
+# MySQL calls these operational: a packet too large, a value that its column cannot take.
+_ROW_CODES = frozenset({1153, 1264, 1366, 1406})
 _ATTEMPTS = 5
 
 
@@ -90,9 +93,11 @@ def guarded(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return method(self, *args, **kwargs)
-            except (OperationalError, InterfaceError) as error:
+            except (OperationalError, InterfaceError, InternalError) as error:
+                if _code(error) in _ROW_CODES:
+                    raise  # about what is written, not about the store
                 foreign = connection.in_atomic_block
-                if not foreign and _retryable(error) and attempt < _ATTEMPTS:
+                if not foreign and _code(error) in _RETRYABLE_CODES and attempt < _ATTEMPTS:
                     time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - no secret
                     continue
                 if not foreign:
@@ -106,10 +111,10 @@ def guarded(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
     return guard
 
 
-def _retryable(error: DatabaseError) -> bool:
+def _code(error: DatabaseError) -> Any:
+    """Return what the server calls an error: a number (MySQL) or a text (PostgreSQL)."""
     cause = error.__cause__
-    code = getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
-    return code in _RETRYABLE_CODES
+    return getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
 
 
 def _translated(error: DatabaseError, message: str) -> Exception:

@@ -29,10 +29,10 @@ def write(
     alias: str, statements: Statements, messages: Sequence[NewMessage], *, store_args: bool
 ) -> list[Enqueued]:
     """Write messages, all or none, in the caller's transaction where there is one."""
-    # Only a batch can be undone in part: of one message that is a duplicate nothing was written.
+    # An error that leaves a block without a savepoint would spoil the caller's transaction.
     may_refuse = any(m.on_duplicate is OnDuplicate.RAISE for m in messages)
     answers: dict[int, Enqueued] = {}
-    with transaction_on(alias, savepoint=may_refuse and len(messages) > 1):
+    with transaction_on(alias, savepoint=may_refuse):
         for places in _chunks(messages):
             chunk = [messages[place] for place in places]
             answers.update(zip(places, _write_chunk(alias, statements, chunk), strict=True))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import connections, transaction
 
 from django_repid.brokers.database import rows
@@ -18,6 +19,7 @@ from django_repid.brokers.database.statements import Head, Statements
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core import clock
 from django_repid.core.codec import NewerFormat
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.message import (
     Enqueued,
     MessageState,
@@ -124,16 +126,23 @@ class DatabaseMessageBroker(DatabaseHandling):
     def _write(self, messages: Sequence[NewMessage], *, store_args: bool) -> list[Enqueued]:
         return write(self.alias, self._statements, messages, store_args=store_args)
 
-    @guarded
     def claim(self, request: ClaimRequest) -> Claim:
-        """See `MessageBroker.claim`."""
+        """See `MessageBroker.claim`.
+
+        Not guarded as a whole: what its first part has taken must be returned, whatever becomes
+        of the second.
+        """
         look, known = self._look, True
         if look is None or time.monotonic() - look.at > HEADS_SECONDS:
             look, known = self._find_heads(), False
         taken = self._take(request, look, request.limit)
-        if known and len(taken) < request.limit:
-            look = self._find_heads()
-            taken += self._take(request, look, request.limit - len(taken))
+        try:
+            if known and len(taken) < request.limit:
+                look = self._find_heads()
+                taken += self._take(request, look, request.limit - len(taken))
+        except BrokerUnavailable:
+            if not taken:
+                raise
         # Never behind what the database has just said, however long this thread was held up.
         claimed_at = rows.MESSAGE_COLUMNS.index("claimed_at")
         now = max([look.time(), *(row[claimed_at] for row in taken)])
@@ -156,15 +165,25 @@ class DatabaseMessageBroker(DatabaseHandling):
             except NewerFormat as error:
                 logger.warning("Message %s is left to newer workers: %s", row[1], error)
                 unreadable.append(row[0])
+            except Exception:
+                logger.exception("Message %s cannot be read; it is put off.", row[1])
+                unreadable.append(row[0])
         if unreadable:
-            self._messages.filter(pk__in=unreadable).update(
+            self._put_off(unreadable, now)
+        return messages
+
+    def _put_off(self, keys: Sequence[int], now: int) -> None:
+        try:
+            self._messages.filter(pk__in=keys).update(
                 state=MessageState.READY,
                 worker_id=None,
                 claimed_at=None,
                 run_at=now + _NEWER_FORMAT_PAUSE_US,
             )
-        return messages
+        except DatabaseError:
+            logger.exception("Unreadable messages stay claimed by this worker.")
 
+    @guarded
     def _find_heads(self) -> _Look:
         heads, now = self._statements.heads(connections[self.alias])
         # Taken after the answer, so that the database's time is never guessed ahead of it: a
@@ -172,6 +191,7 @@ class DatabaseMessageBroker(DatabaseHandling):
         self._look = look = _Look(heads, now, time.monotonic())
         return look
 
+    @guarded
     def _take(self, request: ClaimRequest, look: _Look, limit: int) -> list[Sequence[Any]]:
         now = look.time()
         due = [head for head in _wanted(request, look.heads) if head.run_at <= now]
@@ -196,7 +216,7 @@ class DatabaseMessageBroker(DatabaseHandling):
         """See `MessageBroker.seize`."""
         with transaction_on(self.alias):
             row = self._statements.seize(connections[self.alias], id_, states)
-        return None if row is None else rows.message(row)
+            return None if row is None else rows.message(row)
 
     @guarded
     def settle(

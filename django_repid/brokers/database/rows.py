@@ -108,11 +108,11 @@ def new_message(new: NewMessage) -> tuple[Any, ...]:
 
 
 def update(end: Settlement) -> tuple[Any, ...]:
-    """Return the values of `UPDATE_COLUMNS`."""
+    """Return the values of `UPDATE_COLUMNS`, and whether a wish to cancel is forgotten."""
     assert end.state is not None  # noqa: S101 - rows that go are deleted, not updated
     return (
         int(end.state), end.run_at, end.due_at, end.tick, end.tries, end.crashes, end.waits_for,
-        end.dead_reason,
+        end.dead_reason, end.uncancel,
     )  # fmt: skip
 
 

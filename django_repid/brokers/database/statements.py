@@ -134,7 +134,8 @@ class Statements:
         sets = ", ".join(f"{name} = %s" for name in rows.UPDATE_COLUMNS)
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"UPDATE {self.message} SET {sets}, worker_id = NULL, claimed_at = NULL "
+                f"UPDATE {self.message} SET {sets}, cancel_asked = (cancel_asked AND NOT %s), "
+                "worker_id = NULL, claimed_at = NULL "
                 "WHERE id = %s",
                 [(*values, pk) for pk, values in changes],
             )

@@ -64,6 +64,7 @@ def settled(held: StoredMessage, end: Settlement) -> StoredMessage:
         crashes=end.crashes,
         waits_for=end.waits_for,
         dead_reason=end.dead_reason,
+        cancel_asked=held.cancel_asked and not end.uncancel,
         worker_id=None,
         claimed_at=None,
         parameters=_with_tries(held.parameters, end.tries),

@@ -119,7 +119,7 @@ class Command(BaseCommand):
         """
         for alias in checks.aliases_of(connection):
             for found in checks.about_database(alias):
-                if found.level >= ERROR:
+                if found.level >= ERROR or found.id == "django_repid.W011":
                     message = f"{found.msg} {found.hint or ''}"
                     raise ConfigurationError(message)
             databases[alias].close()

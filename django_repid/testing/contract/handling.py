@@ -75,6 +75,18 @@ class HandlingContract(StageFixture):
 
         assert stage.claim_one().cancel_asked is True
 
+    def test_a_message_that_starts_over_is_not_to_be_stopped_any_more(self, stage: Stage) -> None:
+        stage.enqueue(new(id_="one"))
+        message = stage.claim_one()
+        stage.broker.ask_cancel("one")
+        stage.settle(bury(message, at=stage.broker.now_us()))
+        seized = stage.broker.seize("one", [MessageState.DEAD])
+        assert seized is not None
+
+        stage.settle(settlement.anew(seized, at=stage.broker.now_us()))
+
+        assert stage.claim_one().cancel_asked is False
+
     def test_browsing_claims_nothing_and_goes_page_by_page(self, stage: Stage) -> None:
         stage.enqueue(*[new(id_=f"m{n}") for n in range(5)], new("other", id_="o"))
         now = stage.broker.now_us()
