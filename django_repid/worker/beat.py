@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.protocols import MessageBroker, WorkerInfo
 
 logger = logging.getLogger("django_repid.worker")
@@ -30,6 +31,7 @@ class Heartbeat:
         self._cancel = cancel
         self._lock = threading.Lock()
         self._worker_id: int | None = None
+        self._gone = False
         #: How many beats the store has taken: a sweeper trusts what it sees only if it goes on.
         self.count = 0
 
@@ -37,6 +39,9 @@ class Heartbeat:
     def worker_id(self) -> int:
         """The id under which this worker claims; registers it at first."""
         with self._lock:
+            if self._gone:  # a round that outlasted its service must not register a ghost
+                message = "This worker has taken its leave."
+                raise BrokerUnavailable(message)
             if self._worker_id is None:
                 self._worker_id = self._broker.register(self._info)
             return self._worker_id
@@ -61,6 +66,7 @@ class Heartbeat:
     def forget(self) -> None:
         """Take the worker off the list: it has settled or handed back everything."""
         with self._lock:
+            self._gone = True
             if self._worker_id is not None:
                 self._broker.deregister(self._worker_id)
                 self._worker_id = None

@@ -142,6 +142,8 @@ class Run:
 
     def _take_down(self) -> None:
         for service in self._services:
+            service.ask_to_stop()
+        for service in self._services:
             service.stop()
         try:
             if self._settled.is_set():

@@ -35,7 +35,11 @@ class Service:
         """Begin."""
         self._thread.start()
 
-    def stop(self, seconds: float = 2.0) -> None:
+    def ask_to_stop(self) -> None:
+        """End, after the round that is under way."""
+        self._stop.set()
+
+    def stop(self, seconds: float = 1.0) -> None:
         """End, after the round that is under way; wait for it for at most `seconds`."""
         self._stop.set()
         self._thread.join(seconds)

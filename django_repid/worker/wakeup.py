@@ -1,6 +1,6 @@
 """A sleep that any thread can end."""
 
-import select
+import selectors
 import socket
 
 
@@ -14,6 +14,9 @@ class WakeUp:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        # Not select(): it takes no file descriptor above 1023.
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._reader, selectors.EVENT_READ)
         self._rung = False
 
     def ring(self) -> None:
@@ -29,7 +32,7 @@ class WakeUp:
     def sleep(self, seconds: float) -> None:
         """Sleep until `ring`, or for `seconds`; not at all if it has rung since the last sleep."""
         if not self._rung:
-            select.select([self._reader], [], [], max(0.0, seconds))
+            self._selector.select(max(0.0, seconds))
         # In this order: a ring from here on may lose its byte below, but never its mark.
         self._rung = False
         try:
@@ -39,5 +42,6 @@ class WakeUp:
 
     def close(self) -> None:
         """Give the sockets back."""
+        self._selector.close()
         self._reader.close()
         self._writer.close()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from django_repid import BrokerUnavailable
 from django_repid.core.message import MessageCategory
 from django_repid.testing.contract.kit import Stage, new, worker_info
 from django_repid.worker import janitor as janitor_module
@@ -116,6 +117,26 @@ def test_an_actor_that_no_worker_knows_is_warned_about_once(
     assert len(warnings) == 1
     assert "'strange'" in warnings[0]
     assert "'mail'" in warnings[0]
+
+
+def test_a_worker_that_has_taken_its_leave_is_not_registered_again() -> None:
+    scene = Scene()
+    scene.heartbeat.run_once()
+    scene.heartbeat.forget()
+
+    with pytest.raises(BrokerUnavailable):
+        scene.janitor.run_once()
+
+    assert [peer.worker_id for peer in scene.broker.peers(0)] == [scene.stage.worker_id]
+
+
+def test_a_beat_that_is_rarer_than_the_sweep_does_not_switch_the_rescue_off() -> None:
+    scene = Scene()
+    scene.run_job_of_peer()
+    for sweep in range(8):
+        scene.sweep(beats=sweep % 2 == 0)
+
+    assert scene.freed
 
 
 def test_this_process_lives_and_one_that_never_was_does_not() -> None:
