@@ -12,7 +12,7 @@ try:
     from django_repid.core.pydantic_converter import PydanticConverter
 except ImportError:  # pydantic is an extra
 
-    class PydanticConverter:  # type: ignore[no-redef]
+    class PydanticConverter:  # type: ignore[no-redef]  # it stands in
         """Stands in where pydantic is not installed."""
 
         def __init__(self, fn: Callable[..., Any]) -> None:

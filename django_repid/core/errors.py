@@ -20,7 +20,7 @@ try:
     from django.core.exceptions import ImproperlyConfigured
 except ImportError:
 
-    class ImproperlyConfigured(Exception):  # type: ignore[no-redef]
+    class ImproperlyConfigured(Exception):  # type: ignore[no-redef]  # it stands in
         """Stands in for Django's class where Django is not installed."""
 
 

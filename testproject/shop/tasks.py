@@ -75,10 +75,10 @@ def flaky(key: str, successful_try: int) -> str:
 
 
 @router.actor
-async def add_hello(user_name: str, user_id: int, messages: list[str]) -> dict:  # type: ignore[type-arg]
+async def add_hello(user_name: str, user_id: int, messages: list[str]) -> dict:  # type: ignore[type-arg]  # as written
     message = f"Hello {user_name}!"
     messages.append(message)
-    return dict(user_id=user_id, messages=messages)  # noqa: C408
+    return dict(user_id=user_id, messages=messages)  # noqa: C408 - as written
 
 
 @router.actor

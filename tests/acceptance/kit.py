@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,6 +40,21 @@ def run(*arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
         timeout=60,
         check=False,
     )
+
+
+@contextmanager
+def empty_database(folder: Path) -> Iterator[dict[str, str]]:
+    """Have a database without tables; yield the environment that leads a command to it."""
+    on_server = connection.vendor != "sqlite"
+    with connection.cursor() as cursor:
+        if on_server:
+            cursor.execute("CREATE DATABASE repid_empty")
+    try:
+        yield {"REPID_TEST_FOLDER": str(folder), "REPID_TEST_CHILD_DATABASE": "repid_empty"}
+    finally:
+        with connection.cursor() as cursor:
+            if on_server:
+                cursor.execute("DROP DATABASE repid_empty")
 
 
 class WorkerInProcess:

@@ -10,11 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from django_repid import Job
 from django_repid.models import Message, WorkerProcess
-from tests.acceptance.kit import environment, eventually, run, worker
+from tests.acceptance.kit import empty_database, environment, eventually, run, worker
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
@@ -145,20 +144,8 @@ def test_two_workers_share_the_work_and_run_nothing_twice() -> None:
 
 
 def test_missing_tables_are_said_and_exit_with_2(tmp_path: Path) -> None:
-    with connection.cursor() as cursor:  # on a server, a database beside the suite's own
-        if connection.vendor != "sqlite":
-            cursor.execute("CREATE DATABASE repid_empty")
-    try:
-        done = run(
-            "repid_worker",
-            "--burst",
-            REPID_TEST_FOLDER=str(tmp_path),
-            REPID_TEST_CHILD_DATABASE="repid_empty",
-        )
-    finally:
-        with connection.cursor() as cursor:
-            if connection.vendor != "sqlite":
-                cursor.execute("DROP DATABASE repid_empty")
+    with empty_database(tmp_path) as there:
+        done = run("repid_worker", "--burst", **there)
 
     assert done.returncode == 2, done.stderr
     assert "manage.py migrate" in done.stderr

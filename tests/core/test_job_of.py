@@ -105,7 +105,7 @@ def test_a_call_that_does_not_fit_the_signature_is_refused(args, kwargs):
 
 def test_where_the_converter_validates_the_values_must_fit_too():
     with pytest.raises(InvalidJob, match=r"times: .*valid integer"):
-        Job.of(greet, "Alex", times="many")  # type: ignore[arg-type]
+        Job.of(greet, "Alex", times="many")  # type: ignore[arg-type]  # the mistake
 
 
 def test_a_function_that_is_no_actor_is_refused():

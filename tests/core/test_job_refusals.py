@@ -171,7 +171,7 @@ def test_a_function_that_is_no_actor_is_refused(fn, connection):
 
 def test_an_unknown_argument_is_refused(connection):
     with pytest.raises(TypeError, match="colour"):
-        Job("greet", colour="blue", connection=connection)  # type: ignore[call-arg]
+        Job("greet", colour="blue", connection=connection)  # type: ignore[call-arg]  # the mistake
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_wrong_term_is_refused_at_registration_and_nothing_is_registered(terms
 
 def test_an_unknown_term_is_refused():
     with pytest.raises(TypeError, match="colour"):
-        Router().actor(colour="blue")(greet)  # type: ignore[call-overload]
+        Router().actor(colour="blue")(greet)  # type: ignore[call-overload]  # the mistake
 
 
 def test_a_job_can_be_made_of_the_function_itself():

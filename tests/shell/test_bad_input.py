@@ -24,7 +24,7 @@ from django_repid.core.host import host
 from django_repid.core.pruning import prune
 from django_repid.models import Bucket, Message
 from django_repid.testing.contract.kit import Stage
-from tests.acceptance.kit import run
+from tests.acceptance.kit import empty_database, run
 from tests.database.test_worker import burst
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
@@ -37,21 +37,9 @@ def outcome(job: Job) -> ResultBucket:
 
 
 def test_enqueue_without_tables_says_what_to_do(tmp_path: Path) -> None:
-    with connection.cursor() as cursor:
-        if connection.vendor != "sqlite":
-            cursor.execute("CREATE DATABASE repid_empty")
-    try:
-        done = run(
-            "shell",
-            "-c",
-            "from django_repid import Job; Job('add').enqueue_sync()",
-            REPID_TEST_FOLDER=str(tmp_path),
-            REPID_TEST_CHILD_DATABASE="repid_empty",
-        )
-    finally:
-        with connection.cursor() as cursor:
-            if connection.vendor != "sqlite":
-                cursor.execute("DROP DATABASE repid_empty")
+    enqueue = "from django_repid import Job; Job('add').enqueue_sync()"
+    with empty_database(tmp_path) as there:
+        done = run("shell", "-c", enqueue, **there)
 
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(
