@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django_repid.core.clock import utc_now
+from django_repid.core import clock
 from django_repid.core.errors import JobFailed
+from django_repid.core.message import NewMessage, StoredMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class ArgsBucket:
     """
 
     data: str
-    timestamp: datetime = field(default_factory=utc_now)
+    timestamp: datetime = field(default_factory=clock.utc_now)
     ttl: timedelta | None = None
     id_: str | None = None
 
@@ -60,27 +61,70 @@ class ResultBucket(ArgsBucket):
         return json.loads(self.data)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a result came from, kept beside it so that a finished job can be looked at."""
-
-    message_id: str
-    topic: str
-    queue: str
-    priority: int
-    tries: int
-    worker: str
-    payload: str | None
-    args_id: str | None
-    spec: str
-    headers: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class BucketRecord:
-    """One bucket on its way into a store. `generated`: its id was made by us, not chosen."""
+    """One bucket on its way into a store. One is made for every job: so not frozen, see `Spec`.
+
+    `stored_at` (microseconds; None: now, by the store's clock) and `ttl` (microseconds) make its
+    end. `generated`: its id was made by us, not chosen. With `finished_ns` it is a result.
+    `origin` is the message that it came from, kept beside it so that a finished job can be looked
+    at: after `tries` failed tries, by `worker`.
+    """
 
     id_: str
-    bucket: ArgsBucket
+    data: str
+    stored_at: int | None = None
+    ttl: int | None = None
     generated: bool = False
-    origin: Origin | None = None
+    started_ns: int = 0
+    finished_ns: int | None = None
+    success: bool = True
+    exception: str | None = None
+    origin: StoredMessage | None = None
+    tries: int = 0
+    worker: str = ""
+
+    @classmethod
+    def of(cls, id_: str, bucket: ArgsBucket, *, generated: bool = False) -> "BucketRecord":
+        """Return the record of a bucket."""
+        record = cls(
+            id_=id_,
+            data=bucket.data,
+            stored_at=clock.to_us(bucket.timestamp),
+            ttl=None if bucket.ttl is None else clock.span_us(bucket.ttl),
+            generated=generated,
+        )
+        if isinstance(bucket, ResultBucket):
+            record.started_ns, record.finished_ns = bucket.started_when, bucket.finished_when
+            record.success, record.exception = bucket.success, bucket.exception
+        return record
+
+    @property
+    def bucket(self) -> ArgsBucket:
+        """The bucket as its readers see it."""
+        at = clock.utc_now() if self.stored_at is None else clock.from_us(self.stored_at)
+        ttl = None if self.ttl is None else clock.span(self.ttl)
+        if self.finished_ns is None:
+            return ArgsBucket(self.data, at, ttl, self.id_)
+        return ResultBucket(
+            self.data,
+            at,
+            ttl,
+            self.id_,
+            started_when=self.started_ns,
+            finished_when=self.finished_ns,
+            success=self.success,
+            exception=self.exception,
+        )
+
+
+def args_record(message: NewMessage) -> BucketRecord | None:
+    """Return the args bucket that is to be stored with a message, if there is one."""
+    if message.args is None or message.args_id is None:
+        return None
+    return BucketRecord(
+        id_=message.args_id,
+        data=message.args,
+        ttl=message.args_ttl,
+        generated=message.args_generated,
+    )

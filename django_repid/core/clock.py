@@ -39,3 +39,8 @@ def from_us(microseconds: int) -> datetime:
 def span_us(span: timedelta) -> int:
     """Return a timedelta in whole microseconds."""
     return span // _MICROSECOND
+
+
+def span(microseconds: int) -> timedelta:
+    """Return microseconds as a timedelta."""
+    return timedelta(microseconds=microseconds)

@@ -11,19 +11,13 @@ ignores keys that it does not know.
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from typing import Self
 
-from django_repid.core import clock
 from django_repid.core.errors import RepidError
-from django_repid.core.message import (
-    DelayProperties,
-    Parameters,
-    ResultProperties,
-    RetriesProperties,
-)
 
 VERSION = 1
-_DEFAULT_TIMEOUT_US = clock.span_us(Parameters().execution_timeout)
+DEFAULT_TIMEOUT_US = 600_000_000
 
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
 
@@ -32,50 +26,76 @@ class NewerFormat(RepidError):
     """A message was written by a newer version than this one can read."""
 
 
-def encode_parameters(parameters: Parameters) -> str:
-    """Return the spec text of `parameters`. Tries are no part of it: they have a column."""
-    spec: dict[str, object] = {"v": VERSION, "at": clock.to_us(parameters.timestamp)}
-    timeout = clock.span_us(parameters.execution_timeout)
-    if timeout != _DEFAULT_TIMEOUT_US:
-        spec["timeout"] = timeout
-    if parameters.retries.max_amount:
-        spec["retries"] = parameters.retries.max_amount
-    if parameters.ttl is not None:
-        spec["ttl"] = clock.span_us(parameters.ttl)
-    if parameters.delay.delay_until is not None:
-        spec["until"] = clock.to_us(parameters.delay.delay_until)
-    if (result := parameters.result) is not None:
-        spec["result"] = [result.id_, None if result.ttl is None else clock.span_us(result.ttl)]
-    return _encode(spec)
+@dataclass(slots=True)
+class Spec:
+    """The terms of a job as they travel: numbers, not the datetimes of `Parameters`.
 
-
-def decode_parameters(spec: str, *, tries: int = 0, run_at: int | None = None) -> Parameters:
-    """Return the parameters that `spec` holds.
-
-    Raises:
-        NewerFormat: the text was written by a newer version than this one can read.
-
+    Made and read once per job, and kept beside its `text`, which the job's result takes over as
+    it is. Not frozen: that would double the time of making one.
     """
-    loaded = json.loads(spec)
-    if loaded["v"] > VERSION:
-        message = (
-            f"This message was written in format {loaded['v']}, this version of django_repid reads "
-            f"up to {VERSION}. Upgrade the workers before the processes that enqueue."
+
+    text: str
+    at: int
+    timeout: int = DEFAULT_TIMEOUT_US
+    retries: int = 0
+    ttl: int | None = None
+    until: int | None = None
+    result_id: str | None = None
+    result_ttl: int | None = None
+
+    @classmethod
+    def write(
+        cls,
+        at: int,
+        *,
+        timeout: int = DEFAULT_TIMEOUT_US,
+        retries: int = 0,
+        ttl: int | None = None,
+        until: int | None = None,
+        result_id: str | None = None,
+        result_ttl: int | None = None,
+    ) -> Self:
+        """Make the text. Tries are no part of it: they have a column."""
+        spec: dict[str, object] = {"v": VERSION, "at": at}
+        if timeout != DEFAULT_TIMEOUT_US:
+            spec["timeout"] = timeout
+        if retries:
+            spec["retries"] = retries
+        if ttl is not None:
+            spec["ttl"] = ttl
+        if until is not None:
+            spec["until"] = until
+        if result_id is not None:
+            spec["result"] = (result_id, result_ttl)
+        return cls(_encode(spec), at, timeout, retries, ttl, until, result_id, result_ttl)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read the text.
+
+        Raises:
+            NewerFormat: it was written by a newer version than this one can read.
+
+        """
+        loaded = json.loads(text)
+        if loaded["v"] > VERSION:
+            message = (
+                f"This message was written in format {loaded['v']}, this version of django_repid "
+                f"reads up to {VERSION}. Upgrade the workers before the processes that enqueue."
+            )
+            raise NewerFormat(message)
+        get = loaded.get
+        result_id, result_ttl = get("result") or (None, None)
+        return cls(
+            text,
+            loaded["at"],
+            get("timeout", DEFAULT_TIMEOUT_US),
+            get("retries", 0),
+            get("ttl"),
+            get("until"),
+            result_id,
+            result_ttl,
         )
-        raise NewerFormat(message)
-    result = loaded.get("result")
-    ttl, until = loaded.get("ttl"), loaded.get("until")
-    return Parameters(
-        execution_timeout=_span(loaded.get("timeout", _DEFAULT_TIMEOUT_US)),
-        result=None if result is None else ResultProperties(result[0], _span_or_none(result[1])),
-        retries=RetriesProperties(loaded.get("retries", 0), tries),
-        delay=DelayProperties(
-            None if until is None else clock.from_us(until),
-            None if run_at is None else clock.from_us(run_at),
-        ),
-        timestamp=clock.from_us(loaded["at"]),
-        ttl=_span_or_none(ttl),
-    )
 
 
 def encode_headers(headers: Mapping[str, str]) -> str:
@@ -86,11 +106,3 @@ def encode_headers(headers: Mapping[str, str]) -> str:
 def decode_headers(text: str) -> dict[str, str]:
     """Return the headers that `text` holds."""
     return json.loads(text) if text else {}
-
-
-def _span(microseconds: int) -> timedelta:
-    return timedelta(microseconds=microseconds)
-
-
-def _span_or_none(microseconds: int | None) -> timedelta | None:
-    return None if microseconds is None else timedelta(microseconds=microseconds)

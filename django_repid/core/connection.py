@@ -10,7 +10,7 @@ from typing import ClassVar, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket, args_record
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.host import host
 from django_repid.core.message import Enqueued, NewMessage, StoredMessage
@@ -161,7 +161,7 @@ class Connection:
 
 
 def _records(messages: Iterable[NewMessage]) -> list[BucketRecord]:
-    return [record for message in messages if (record := message.args_record()) is not None]
+    return [record for message in messages if (record := args_record(message)) is not None]
 
 
 class _ProcessDefault:

@@ -59,5 +59,5 @@ def _by_connection(orders: Sequence[Order]) -> Iterator[tuple[Connection, list[i
 
 
 def _arguments(message: NewMessage) -> dict[str, object]:
-    payload = message.args.data if message.args is not None else message.payload
+    payload = message.payload if message.args is None else message.args
     return {"key": message.key, "payload": payload or "", "params": message.parameters}

@@ -151,7 +151,7 @@ class Job(JobTerms):
 
     def _wait(self, timeout: float | timedelta) -> follow.Wait:
         standing = self._answer.standing if self._answer else None
-        stores = self.store_result if standing is None else standing.result is not None
+        stores = self.store_result if standing is None else standing.result_id is not None
         if not stores:
             message = f"{self!r} stores no result (store_result is False), so it cannot be awaited."
             raise ValueError(message)
@@ -161,8 +161,8 @@ class Job(JobTerms):
     def _awaited_id(self) -> str:
         """The result's id: of a duplicate that was skipped, the one of the job that stands."""
         standing = self._answer.standing if self._answer else None
-        if standing is not None and standing.result is not None:
-            return standing.result.id_
+        if standing is not None and standing.result_id is not None:
+            return standing.result_id
         return self.result_id
 
     def receive(self, order: Order, answer: Enqueued) -> Receipt:

@@ -8,18 +8,14 @@ from uuid import uuid4
 from django_repid.core import clock, terms
 from django_repid.core.actor import Actor
 from django_repid.core.binding import identify
-from django_repid.core.bucket import ArgsBucket
+from django_repid.core.codec import Spec
 from django_repid.core.connection import Connection, get_connection
 from django_repid.core.enqueue import Order
 from django_repid.core.host import host
 from django_repid.core.message import (
-    DelayProperties,
     NewMessage,
     OnDuplicate,
-    Parameters,
     PrioritiesT,
-    ResultProperties,
-    RetriesProperties,
     RoutingKey,
 )
 from django_repid.core.names import check_id, check_queue_name
@@ -151,24 +147,32 @@ class JobTerms:
     def order(self) -> Order:
         """Return the message that an enqueue writes; a new id each time unless one was chosen."""
         key = RoutingKey(self.name, self.queue.name, self.priority, self.id_ or uuid4().hex)
-        parameters = Parameters(
-            execution_timeout=self.timeout,
-            result=ResultProperties(self.result_id, self.result_ttl) if self.store_result else None,
-            retries=RetriesProperties(self.retries),
-            delay=DelayProperties(self.deferred_until),
-            ttl=self.ttl,
+        until = None if self.deferred_until is None else clock.to_us(self.deferred_until)
+        spec = Spec.write(
+            clock.now_us(),
+            timeout=clock.span_us(self.timeout),
+            retries=self.retries,
+            ttl=_us(self.ttl),
+            until=until,
+            result_id=self.result_id if self.store_result else None,
+            result_ttl=_us(self.result_ttl),
         )
         in_bucket = self.args is not None and self.use_args_bucketer
         reads_bucket = in_bucket or (self.args is None and self.args_id_set)
         message = NewMessage(
             key=key,
-            parameters=parameters,
-            run_at=None if self.deferred_until is None else clock.to_us(self.deferred_until),
+            spec=spec,
+            run_at=until,
             payload=None if in_bucket else self.args,
             args_id=self.args_id if reads_bucket else None,
             args_generated=in_bucket and not self.args_id_set,
-            args=ArgsBucket(self.args, ttl=self.args_ttl) if in_bucket and self.args else None,
+            args=self.args if in_bucket else None,
+            args_ttl=_us(self.args_ttl),
             headers=self.headers,
             on_duplicate=OnDuplicate(self.on_duplicate) if self.is_unique else None,
         )
         return Order(self.connection, message)
+
+
+def _us(span: timedelta | None) -> int | None:
+    return None if span is None else clock.span_us(span)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from uuid import uuid4
 
-from django_repid.core.bucket import ArgsBucket, BucketRecord
-from django_repid.core.clock import utc_now
+from django_repid.core import clock
+from django_repid.core.codec import Spec
 
 
 class PrioritiesT(IntEnum):
@@ -90,46 +90,67 @@ class Parameters:
     result: ResultProperties | None = None
     retries: RetriesProperties = RetriesProperties()
     delay: DelayProperties = DelayProperties()
-    timestamp: datetime = field(default_factory=utc_now)
+    timestamp: datetime = field(default_factory=clock.utc_now)
     ttl: timedelta | None = None
 
+    @classmethod
+    def of(cls, spec: Spec, *, tries: int = 0, run_at: int | None = None) -> "Parameters":
+        """Return what a spec says; `run_at` in microseconds."""
+        until = None if spec.until is None else clock.from_us(spec.until)
+        return cls(
+            execution_timeout=clock.span(spec.timeout),
+            result=None
+            if spec.result_id is None
+            else ResultProperties(spec.result_id, _span_or_none(spec.result_ttl)),
+            retries=RetriesProperties(spec.retries, tries),
+            delay=DelayProperties(until, None if run_at is None else clock.from_us(run_at)),
+            timestamp=clock.from_us(spec.at),
+            ttl=_span_or_none(spec.ttl),
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+def _span_or_none(microseconds: int | None) -> timedelta | None:
+    return None if microseconds is None else clock.span(microseconds)
+
+
+@dataclass(slots=True, kw_only=True)
 class NewMessage:
-    """What `enqueue` hands to a broker.
+    """What `enqueue` hands to a broker. Made once for each job, so not frozen: see `Spec`.
 
-    `run_at` None means "now, by the store's clock". `args` is to be stored under `args_id`.
-    Without `on_duplicate` the id was generated for this enqueue and cannot clash.
+    `run_at` None means "now, by the store's clock". `args` is to be stored under `args_id`, for
+    `args_ttl` microseconds. Without `on_duplicate` the id was generated for this enqueue and
+    cannot clash.
     """
 
     key: RoutingKey
-    parameters: Parameters
+    spec: Spec
     run_at: int | None = None
     payload: str | None = None
     args_id: str | None = None
     args_generated: bool = False
-    args: ArgsBucket | None = None
+    args: str | None = None
+    args_ttl: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     on_duplicate: OnDuplicate | None = None
 
-    def args_record(self) -> BucketRecord | None:
-        """Return the bucket that is to be stored with it, if there is one."""
-        if self.args is None or self.args_id is None:
-            return None
-        return BucketRecord(id_=self.args_id, bucket=self.args, generated=self.args_generated)
+    @property
+    def parameters(self) -> Parameters:
+        """Its terms."""
+        return Parameters.of(self.spec)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StoredMessage:
     """A message as its store holds it: claimed by a worker, or looked at.
 
     Times are microseconds since the epoch by the store's clock. `run_at`: not before; of a dead
     message, when it died. `due_at`: when it became due, which `ttl` counts from (back-off moves
     only `run_at`). `tries`: failed attempts so far. `waits_for`: the bucket it waits for.
+    Nobody changes one; it is not frozen for the reason that `Spec` is not.
     """
 
     key: RoutingKey
-    parameters: Parameters
+    spec: Spec
     state: MessageState
     run_at: int
     due_at: int
@@ -147,6 +168,11 @@ class StoredMessage:
     dead_reason: str
     headers: Mapping[str, str]
 
+    @property
+    def parameters(self) -> Parameters:
+        """Its terms."""
+        return Parameters.of(self.spec, tries=self.tries, run_at=self.run_at)
+
 
 @dataclass(slots=True, kw_only=True)
 class Enqueued:
@@ -159,7 +185,7 @@ class Enqueued:
     key: RoutingKey
     duplicate: bool | None
     enqueued_at: int | None
-    standing: Parameters | None = None
+    standing: Spec | None = None
 
     def complete(self, written: "Enqueued") -> None:
         """Take over what is known once the message has been written."""

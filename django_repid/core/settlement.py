@@ -22,7 +22,7 @@ class Failure:
     duration_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Settlement:
     """The end of one claim: its row's next state, and what is written with it.
 

@@ -22,8 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django_repid.core import clock, settlement
-from django_repid.core.bucket import ArgsBucket, BucketRecord, Origin, ResultBucket
-from django_repid.core.codec import encode_headers, encode_parameters
+from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
 from django_repid.core.errors import (
     ArgsBucketMissing,
     ArgsInvalid,
@@ -46,7 +45,7 @@ FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpir
 _TEXT_LIMIT = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Outcome:
     """How an attempt ended; what `after_actor_run` gets as `result`.
 
@@ -60,7 +59,7 @@ class Outcome:
     finished_when: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Bench:
     """What judging needs to know of the place it happens at."""
 
@@ -86,7 +85,7 @@ def judge(
     tries = message.tries + 1
     if cancel_asked or message.cancel_asked:
         return cancelled(message, bench, failure=failure, processed=True)
-    if isinstance(exception, FINAL) or tries > message.parameters.retries.max_amount:
+    if isinstance(exception, FINAL) or tries > message.spec.retries:
         return settlement.dead(
             message,
             at=bench.now,
@@ -166,9 +165,9 @@ def examine(
     bucket = None if message.args_id is None else buckets.get(message.args_id)
     if message.args_id is not None and bucket is None:
         return _without_arguments(message, bench, args_wait_us)
-    ttl = message.parameters.ttl
-    if ttl is not None and bench.now > message.due_at + clock.span_us(ttl):
-        late = TtlExpired(f"Not started within {ttl} after it became due.")
+    ttl = message.spec.ttl
+    if ttl is not None and bench.now > message.due_at + ttl:
+        late = TtlExpired(f"Not started within {clock.span(ttl)} after it became due.")
         return refuse(message, late, bench)
     if bucket is None:
         return message
@@ -186,8 +185,8 @@ def _without_arguments(message: StoredMessage, bench: Bench, args_wait_us: int) 
         # Its bucket was written with it, so it has expired or was deleted: it won't come back.
         text = f"The bucket {message.args_id!r} that held the arguments has expired or was deleted."
         return refuse(message, ArgsBucketMissing(text), bench)
-    ttl = message.parameters.ttl
-    patience = args_wait_us if ttl is None else clock.span_us(ttl)
+    ttl = message.spec.ttl
+    patience = args_wait_us if ttl is None else ttl
     waited = bench.now - message.due_at
     if waited >= patience:
         text = (
@@ -221,38 +220,27 @@ def _unstarted(error: Exception) -> Outcome:
 def _result(
     message: StoredMessage, outcome: Outcome, bench: Bench, *, tries: int | None = None
 ) -> BucketRecord | None:
-    wanted = message.parameters.result
+    wanted = message.spec.result_id
     if wanted is None:
         return None
     exception = outcome.exception
     return BucketRecord(
-        id_=wanted.id_,
-        bucket=ResultBucket(
-            data=(
-                outcome.data
-                if exception is None
-                else _capped(escaped(_text_of(exception)), bench.traceback_limit)
-            ),
-            # Not before its own enqueue, which whoever waits for it compares it with.
-            timestamp=clock.from_us(max(bench.now, message.enqueued_at)),
-            ttl=wanted.ttl,
-            started_when=outcome.started_when,
-            finished_when=outcome.finished_when,
-            success=outcome.success,
-            exception=None if exception is None else type(exception).__name__,
+        id_=wanted,
+        data=(
+            outcome.data
+            if exception is None
+            else _capped(escaped(_text_of(exception)), bench.traceback_limit)
         ),
-        origin=Origin(
-            message_id=message.key.id_,
-            topic=message.key.topic,
-            queue=message.key.queue,
-            priority=message.key.priority,
-            tries=message.tries if tries is None else tries,
-            worker=bench.worker,
-            payload=message.payload,
-            args_id=message.args_id,
-            spec=encode_parameters(message.parameters),
-            headers=encode_headers(message.headers),
-        ),
+        # Not before its own enqueue, which whoever waits for it compares it with.
+        stored_at=max(bench.now, message.enqueued_at),
+        ttl=message.spec.result_ttl,
+        started_ns=outcome.started_when,
+        finished_ns=outcome.finished_when,
+        success=outcome.success,
+        exception=None if exception is None else type(exception).__name__,
+        origin=message,
+        tries=message.tries if tries is None else tries,
+        worker=bench.worker,
     )
 
 

@@ -69,7 +69,7 @@ class Executor:
         interrupted: Callable[[], BaseException | None],
     ) -> Outcome | None:
         started = clock.now_ns()
-        deadline = asyncio.timeout(message.parameters.execution_timeout.total_seconds())
+        deadline = asyncio.timeout(message.spec.timeout / 1e6)
         try:
             args, kwargs = actor.converter.convert_inputs(message.payload or "")
             async with deadline:
@@ -112,7 +112,7 @@ def failed(error: BaseException, started: int) -> Outcome:
 
 def overdue(message: StoredMessage) -> TimeoutError:
     """Return the error of an attempt that took longer than it may."""
-    return TimeoutError(f"The actor did not finish within {message.parameters.execution_timeout}.")
+    return TimeoutError(f"The actor did not finish within {clock.span(message.spec.timeout)}.")
 
 
 def _event(actor: Actor, message: StoredMessage) -> dict[str, Any]:

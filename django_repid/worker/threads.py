@@ -74,7 +74,7 @@ class ActorThreads:
         now = time.monotonic()
         late = []
         for ident, attempt in list(self._running.items()):
-            allowed = attempt.message.parameters.execution_timeout.total_seconds()
+            allowed = attempt.message.spec.timeout / 1e6
             if attempt.started is None or now - attempt.started <= allowed:
                 continue
             if not attempt.end(given_up=True):

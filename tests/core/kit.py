@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from django_repid import Connection, InMemoryBucketBroker, InMemoryMessageBroker
-from django_repid.core.message import MessageState, Parameters, RoutingKey, StoredMessage
+from django_repid.core import clock
+from django_repid.core.codec import Spec
+from django_repid.core.message import MessageState, RoutingKey, StoredMessage
 from django_repid.core.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,7 @@ def stored(**fields: Any) -> StoredMessage:
     """Return a message as a claim hands it out."""
     given: dict[str, Any] = {
         "key": RoutingKey("greet", id_="the-id", pk=7, lease=3),
-        "parameters": Parameters(timestamp=MOMENT),
+        "spec": Spec.write(clock.to_us(MOMENT)),
         "state": MessageState.RUNNING,
         "run_at": 1_000,
         "due_at": 1_000,

@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_repid import RepidError
-from django_repid.core.codec import (
-    VERSION,
-    decode_headers,
-    decode_parameters,
-    encode_headers,
-    encode_parameters,
-)
+from django_repid.core.codec import VERSION, Spec, decode_headers, encode_headers
 from django_repid.core.message import (
     DelayProperties,
     Parameters,
@@ -30,86 +24,89 @@ V1_MOST = (
 )
 V1_RESULT_FOR_EVER = '{"v":1,"at":1700000000000000,"result":["r",null]}'
 
-LEAST = Parameters(timestamp=AT)
-MOST = Parameters(
-    execution_timeout=timedelta(seconds=30),
-    result=ResultProperties("my-result", timedelta(days=1)),
-    retries=RetriesProperties(3),
-    delay=DelayProperties(AT + timedelta(minutes=1, microseconds=1)),
-    timestamp=AT,
-    ttl=timedelta(seconds=90),
+US = 1_700_000_000_000_000
+LEAST = Spec.write(US)
+MOST = Spec.write(
+    US,
+    timeout=30_000_000,
+    retries=3,
+    ttl=90_000_000,
+    until=US + 60_000_001,
+    result_id="my-result",
+    result_ttl=86_400_000_000,
 )
-FOR_EVER = Parameters(timestamp=AT, result=ResultProperties("r", None))
+FOR_EVER = Spec.write(US, result_id="r")
 
 FORMS = pytest.mark.parametrize(
-    ("text", "parameters"), [(V1_LEAST, LEAST), (V1_MOST, MOST), (V1_RESULT_FOR_EVER, FOR_EVER)]
+    ("text", "spec"), [(V1_LEAST, LEAST), (V1_MOST, MOST), (V1_RESULT_FOR_EVER, FOR_EVER)]
 )
 
-FIRST, LAST = (datetime.fromisoformat(f"{year}-01-01") for year in (1970, 2500))
-MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
-SPANS = st.timedeltas(timedelta(seconds=1), timedelta(days=36500))
-PARAMETERS = st.builds(
-    Parameters,
-    execution_timeout=SPANS,
-    result=st.none() | st.builds(ResultProperties, st.text(min_size=1), st.none() | SPANS),
-    retries=st.builds(RetriesProperties, st.integers(0, 2**31), st.integers(0, 2**31)),
-    delay=st.builds(DelayProperties, st.none() | MOMENTS, st.none() | MOMENTS),
-    timestamp=MOMENTS,
-    ttl=st.none() | SPANS,
-)
+MOMENTS = st.integers(0, 16_000_000_000_000_000)
+SPANS = st.integers(1_000_000, 3_000_000_000_000_000)
 
 
-@FORMS
-def test_version_1_is_written_as_it_always_was(text, parameters):
-    assert encode_parameters(parameters) == text
-
-
-@FORMS
-def test_version_1_is_read_as_it_always_was(text, parameters):
-    assert decode_parameters(text) == parameters
-
-
-@given(PARAMETERS)
-def test_parameters_survive_the_way_to_text_and_back(parameters):
-    next_time = parameters.delay.next_execution_time
-    back = decode_parameters(
-        encode_parameters(parameters),
-        tries=parameters.retries.already_tried,
-        run_at=None
-        if next_time is None
-        else (next_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1),
+@st.composite
+def specs(draw):
+    result_id = draw(st.none() | st.text(min_size=1))
+    return Spec.write(
+        draw(MOMENTS),
+        timeout=draw(SPANS),
+        retries=draw(st.integers(0, 2**31)),
+        ttl=draw(st.none() | SPANS),
+        until=draw(st.none() | MOMENTS),
+        result_id=result_id,
+        result_ttl=None if result_id is None else draw(st.none() | SPANS),
     )
-    assert back == parameters
 
 
-@given(PARAMETERS)
-def test_the_text_is_ascii_on_one_line(parameters):
-    text = encode_parameters(parameters)
-    assert text.isascii()
-    assert "\n" not in text
+@FORMS
+def test_version_1_is_written_as_it_always_was(text, spec):
+    assert spec.text == text
 
 
-def test_the_tries_are_no_part_of_the_text():
-    tried = Parameters(timestamp=AT, retries=RetriesProperties(3, already_tried=2))
-    fresh = Parameters(timestamp=AT, retries=RetriesProperties(3))
-    assert encode_parameters(tried) == encode_parameters(fresh)
+@FORMS
+def test_version_1_is_read_as_it_always_was(text, spec):
+    assert Spec.read(text) == spec
 
 
-def test_the_next_execution_is_what_the_store_says():
-    read = decode_parameters(V1_LEAST, tries=2, run_at=1700000000000001)
-    assert read.retries.already_tried == 2
-    assert read.delay.next_execution_time == AT + timedelta(microseconds=1)
+@given(specs())
+def test_a_spec_survives_the_way_to_text_and_back(spec):
+    assert Spec.read(spec.text) == spec
+
+
+@given(specs())
+def test_the_text_is_ascii_on_one_line(spec):
+    assert spec.text.isascii()
+    assert "\n" not in spec.text
+
+
+def test_parameters_say_in_datetimes_what_a_spec_says_in_numbers():
+    assert Parameters.of(MOST, tries=2, run_at=US + 1) == Parameters(
+        execution_timeout=timedelta(seconds=30),
+        result=ResultProperties("my-result", timedelta(days=1)),
+        retries=RetriesProperties(3, already_tried=2),
+        delay=DelayProperties(
+            AT + timedelta(minutes=1, microseconds=1), AT + timedelta(microseconds=1)
+        ),
+        timestamp=AT,
+        ttl=timedelta(seconds=90),
+    )
+
+
+def test_parameters_of_a_spec_that_says_nothing_are_the_defaults():
+    assert Parameters.of(LEAST) == Parameters(timestamp=AT)
 
 
 def test_a_key_that_this_version_does_not_know_is_ignored():
     text = json.dumps({**json.loads(V1_MOST), "colour": "blue", "nested": {"v": 9}})
-    assert decode_parameters(text) == MOST
+    read = Spec.read(text)
+    assert (read.retries, read.until, read.result_id) == (3, US + 60_000_001, "my-result")
 
 
 def test_a_newer_version_is_refused_with_both_numbers_and_what_to_do():
     text = json.dumps({"v": VERSION + 1, "at": 0})
     with pytest.raises(RepidError, match=rf"format {VERSION + 1}.*up to {VERSION}.*Upgrade"):
-        decode_parameters(text)
+        Spec.read(text)
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=5))

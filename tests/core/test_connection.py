@@ -64,7 +64,7 @@ def test_one_broker_that_may_block_is_enough():
 
 
 def put(broker, id_, bucket):
-    broker.store([BucketRecord(id_=id_, bucket=bucket)])
+    broker.store([BucketRecord.of(id_, bucket)])
 
 
 def test_arguments_are_looked_up_among_the_arguments_and_then_among_the_results():

@@ -26,7 +26,7 @@ async def refuse():
 
 def store(connection, id_, data, ago=timedelta(0)):
     bucket = ResultBucket(data, timestamp=clock.utc_now() - ago)
-    connection.results_bucket_broker.store([BucketRecord(id_=id_, bucket=bucket)])
+    connection.results_bucket_broker.store([BucketRecord.of(id_, bucket)])
 
 
 def waited(job, timeout, before=lambda: None):

@@ -14,12 +14,8 @@ from django_repid import (
     UpstreamFailed,
 )
 from django_repid.core import clock
-from django_repid.core.message import (
-    MessageState,
-    Parameters,
-    ResultProperties,
-    RetriesProperties,
-)
+from django_repid.core.codec import Spec
+from django_repid.core.message import MessageState
 from django_repid.core.verdict import (
     Bench,
     Outcome,
@@ -42,12 +38,11 @@ def wait_30_s(number=1):
 
 
 def message(retries=0, tries=0, result=True, **fields):
-    parameters = Parameters(
-        timestamp=MOMENT,
-        retries=RetriesProperties(retries, tries),
-        result=ResultProperties("r1", timedelta(hours=1)) if result else None,
+    result_id = "r1" if result else None
+    spec = Spec.write(
+        clock.to_us(MOMENT), retries=retries, result_id=result_id, result_ttl=3_600_000_000
     )
-    return stored(parameters=parameters, tries=tries, **fields)
+    return stored(spec=spec, tries=tries, **fields)
 
 
 def failure(exception):
@@ -111,8 +106,8 @@ def test_the_result_of_a_success_is_stored_with_its_terms_and_its_origin():
     assert bucket.timestamp == clock.from_us(NOW)
     assert (bucket.started_when, bucket.finished_when) == (4_000_000_000, 4_500_000_000)
     origin = record.origin
-    assert (origin.message_id, origin.topic, origin.worker) == ("the-id", "greet", "w1")
-    assert (origin.queue, origin.priority, origin.payload) == ("default", 5, "{}")
+    assert (origin.key.id_, origin.key.topic, record.worker) == ("the-id", "greet", "w1")
+    assert (origin.key.queue, origin.key.priority, origin.payload) == ("default", 5, "{}")
 
 
 @pytest.mark.parametrize("exception", [None, BOOM, ArgsInvalid("no")])
@@ -143,7 +138,7 @@ def test_a_dead_letter_says_when_it_died_and_why():
     end = end_of(BOOM)
     assert (end.run_at, end.dead_reason) == (NOW, "ValueError: boom")
     assert end.result.bucket.data == "boom"
-    assert end.result.origin.tries == 1
+    assert end.result.tries == 1
 
 
 def test_what_cannot_be_started_dies_without_a_try():

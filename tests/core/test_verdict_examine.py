@@ -1,11 +1,11 @@
 """Whether a claimed message can start."""
 
-from datetime import timedelta
-
 import pytest
 
 from django_repid import ArgsBucket, ResultBucket
-from django_repid.core.message import MessageState, Parameters, ResultProperties, StoredMessage
+from django_repid.core import clock
+from django_repid.core.codec import Spec
+from django_repid.core.message import MessageState, StoredMessage
 from django_repid.core.verdict import Bench, examine
 from tests.core.kit import MOMENT, stored
 
@@ -15,12 +15,9 @@ PATIENCE = 3600 * SECOND
 
 
 def message(ttl=None, **fields):
-    parameters = Parameters(
-        timestamp=MOMENT,
-        ttl=None if ttl is None else timedelta(seconds=ttl),
-        result=ResultProperties("r1"),
-    )
-    return stored(parameters=parameters, **{"due_at": DUE, "run_at": DUE, **fields})
+    us = None if ttl is None else ttl * SECOND
+    spec = Spec.write(clock.to_us(MOMENT), ttl=us, result_id="r1")
+    return stored(spec=spec, **{"due_at": DUE, "run_at": DUE, **fields})
 
 
 def look(looked_at, after=1.0, buckets=None):

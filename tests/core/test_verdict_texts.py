@@ -3,11 +3,12 @@
 import pytest
 
 from django_repid import default_retry_policy_factory
-from django_repid.core.message import Parameters, ResultProperties
+from django_repid.core import clock
+from django_repid.core.codec import Spec
 from django_repid.core.verdict import Bench, Outcome, judge
 from tests.core.kit import MOMENT, stored
 
-MESSAGE = stored(parameters=Parameters(timestamp=MOMENT, result=ResultProperties("r1")))
+MESSAGE = stored(spec=Spec.write(clock.to_us(MOMENT), result_id="r1"))
 
 
 def raised(exception):

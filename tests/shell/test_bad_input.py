@@ -19,7 +19,7 @@ from django_repid import (
 )
 from django_repid.brokers.database import bucket_broker, message_broker
 from django_repid.connections import DjangoHost
-from django_repid.core.bucket import ArgsBucket, BucketRecord
+from django_repid.core.bucket import BucketRecord
 from django_repid.core.host import host
 from django_repid.core.pruning import prune
 from django_repid.models import Bucket, Message
@@ -51,7 +51,7 @@ def test_enqueue_without_tables_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", ["no json", "[1]", '"text"', "null", '{"a": 1', '{"c": 1}'])
 def test_an_args_bucket_that_holds_no_fitting_object_fails_for_good(data: str) -> None:
     results = DatabaseBucketBroker(use_result_bucket=True)
-    results.store([BucketRecord(id_="bad", bucket=ArgsBucket(data))])
+    results.store([BucketRecord(id_="bad", data=data)])
     job = Job("add", args_id="bad", retries=5)
     job.enqueue_sync()
 

@@ -9,6 +9,7 @@ from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import transaction_on
 from django_repid.brokers.database.bucket_broker import bucket_values
 from django_repid.brokers.database.statements import Statements
+from django_repid.core.bucket import args_record
 from django_repid.core.errors import BrokerUnavailable, DuplicateJob
 from django_repid.core.message import Enqueued, MessageState, NewMessage, OnDuplicate
 
@@ -87,7 +88,7 @@ def _duplicate(message: NewMessage, row: Sequence[object], now: int) -> Enqueued
     if message.on_duplicate is OnDuplicate.RAISE:
         raise DuplicateJob.of(message.key.id_)
     standing = rows.message(row)
-    return Enqueued(key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters)
+    return Enqueued(key=standing.key, duplicate=True, enqueued_at=now, standing=standing.spec)
 
 
 def _store_args(
@@ -100,7 +101,7 @@ def _store_args(
     records = [
         record
         for place, message in enumerate(messages)
-        if not answers[place].duplicate and (record := message.args_record()) is not None
+        if not answers[place].duplicate and (record := args_record(message)) is not None
     ]
     if not records:
         return

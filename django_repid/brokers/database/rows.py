@@ -5,12 +5,7 @@ from typing import Any
 
 from django_repid.core import clock
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
-from django_repid.core.codec import (
-    decode_headers,
-    decode_parameters,
-    encode_headers,
-    encode_parameters,
-)
+from django_repid.core.codec import Spec, decode_headers, encode_headers
 from django_repid.core.message import MessageState, NewMessage, RoutingKey, StoredMessage
 from django_repid.core.protocols import WorkerInfo
 from django_repid.core.settlement import Settlement
@@ -68,6 +63,10 @@ UPDATE_COLUMNS = (
     "state", "run_at", "due_at", "tick", "tries", "crashes", "waits_for", "dead_reason",
 )  # fmt: skip
 
+_STATES = tuple(MessageState)
+_ARGUMENTS, _RESULT = (int(kind) for kind in Bucket.Kind)
+_NOWHERE = (None,) * 10
+
 
 def message(row: Sequence[Any]) -> StoredMessage:
     """Return the message that a row of `MESSAGE_COLUMNS` holds."""
@@ -78,8 +77,8 @@ def message(row: Sequence[Any]) -> StoredMessage:
     ) = row  # fmt: skip
     return StoredMessage(
         key=RoutingKey(topic, queue, priority, id_, pk, lease),
-        parameters=decode_parameters(spec, tries=tries, run_at=run_at),
-        state=MessageState(state),
+        spec=Spec.read(spec),
+        state=_STATES[state],
         run_at=run_at,
         due_at=due_at,
         tick=tick,
@@ -103,7 +102,7 @@ def new_message(new: NewMessage) -> tuple[Any, ...]:
     key = new.key
     return (
         key.id_, key.queue, key.topic, int(key.priority), new.args_id, new.args_generated,
-        new.payload, encode_parameters(new.parameters), encode_headers(new.headers),
+        new.payload, new.spec.text, encode_headers(new.headers),
     )  # fmt: skip
 
 
@@ -127,24 +126,25 @@ def failure(end: Settlement) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def bucket(record: BucketRecord, stored_at: int) -> tuple[Any, ...]:
-    """Return the values of `BUCKET_COLUMNS`."""
-    held, origin = record.bucket, record.origin
-    outcome: tuple[Any, ...]
-    expires_at = None if held.ttl is None else stored_at + clock.span_us(held.ttl)
-    if isinstance(held, ResultBucket):
-        exception = None if held.exception is None else held.exception[:255]
-        outcome = (held.started_when, held.finished_when, held.success, exception)
-        kind = Bucket.Kind.RESULT
-    else:
-        outcome = (None, None, None, None)
-        kind = Bucket.Kind.ARGUMENTS
-    came_from = (None,) * 10 if origin is None else (
-        origin.message_id, origin.topic, origin.queue, int(origin.priority), origin.tries,
-        origin.worker, origin.payload, origin.args_id, origin.spec, origin.headers,
-    )  # fmt: skip
+def bucket(record: BucketRecord, now: int) -> tuple[Any, ...]:
+    """Return the values of `BUCKET_COLUMNS`; `now` for a record that does not say when."""
+    origin, ttl = record.origin, record.ttl
+    stored_at = now if record.stored_at is None else record.stored_at
+    expires_at = None if ttl is None else stored_at + ttl
+    outcome: tuple[Any, ...] = (None, None, None, None)
+    came_from: tuple[Any, ...] = _NOWHERE
+    kind = _ARGUMENTS
+    if record.finished_ns is not None:
+        exception = None if record.exception is None else record.exception[:255]
+        kind, outcome = _RESULT, (record.started_ns, record.finished_ns, record.success, exception)
+    if origin is not None:
+        key = origin.key
+        came_from = (
+            key.id_, key.topic, key.queue, int(key.priority), record.tries, record.worker,
+            origin.payload, origin.args_id, origin.spec.text, encode_headers(origin.headers),
+        )  # fmt: skip
     return (
-        record.id_, int(kind), record.generated, held.data, stored_at, expires_at,
+        record.id_, kind, record.generated, record.data, stored_at, expires_at,
         *outcome, *came_from,
     )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from django_repid.core import clock
 from django_repid.core.bucket import ArgsBucket, BucketRecord
@@ -24,7 +23,7 @@ class InMemoryBucketBroker:
         """See `BucketBroker.store`."""
         with self._lock:
             for record in records:
-                self._buckets[record.id_] = replace(record.bucket, id_=record.id_)
+                self._buckets[record.id_] = record.bucket
                 if record.generated:
                     self._generated.add(record.id_)
                 else:

@@ -10,7 +10,7 @@ from django_repid.brokers.memory import records
 from django_repid.brokers.memory.bucket_broker import InMemoryBucketBroker
 from django_repid.brokers.memory.roster import Roster
 from django_repid.core import clock
-from django_repid.core.bucket import BucketRecord
+from django_repid.core.bucket import BucketRecord, args_record
 from django_repid.core.errors import DuplicateJob
 from django_repid.core.message import (
     Enqueued,
@@ -70,13 +70,13 @@ class InMemoryMessageBroker:
         now = clock.now_us()
         if standing is not None:
             return Enqueued(
-                key=standing.key, duplicate=True, enqueued_at=now, standing=standing.parameters
+                key=standing.key, duplicate=True, enqueued_at=now, standing=standing.spec
             )
         old = self._by_id(message.key.id_)
         pk = next(self._pks) if old is None else old.key.pk
         key = replace(message.key, pk=pk, lease=0 if old is None else old.key.lease)
         self._put(records.fresh(message, key, now))
-        if args is not None and (record := message.args_record()) is not None:
+        if args is not None and (record := args_record(message)) is not None:
             args.store([record])
         return Enqueued(key=key, duplicate=False, enqueued_at=now)
 

@@ -7,8 +7,6 @@ from django_repid.core.message import (
     MessageCategory,
     MessageState,
     NewMessage,
-    Parameters,
-    RetriesProperties,
     RoutingKey,
     StoredMessage,
 )
@@ -20,7 +18,7 @@ def fresh(message: NewMessage, key: RoutingKey, now: int) -> StoredMessage:
     run_at = now if message.run_at is None else message.run_at
     return StoredMessage(
         key=key,
-        parameters=message.parameters,
+        spec=message.spec,
         state=MessageState.READY,
         run_at=run_at,
         due_at=run_at,
@@ -67,7 +65,6 @@ def settled(held: StoredMessage, end: Settlement) -> StoredMessage:
         cancel_asked=held.cancel_asked and not end.uncancel,
         worker_id=None,
         claimed_at=None,
-        parameters=_with_tries(held.parameters, end.tries),
     )
 
 
@@ -105,9 +102,3 @@ def category(message: StoredMessage, now: int) -> MessageCategory | None:
     if message.state is MessageState.RUNNING:
         return None
     return MessageCategory.DELAYED if message.run_at > now else MessageCategory.NORMAL
-
-
-def _with_tries(parameters: Parameters, tries: int) -> Parameters:
-    return replace(
-        parameters, retries=RetriesProperties(parameters.retries.max_amount, already_tried=tries)
-    )

@@ -7,16 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from django_repid.core import settlement
-from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
-from django_repid.core.clock import from_us
+from django_repid.core import clock, settlement
+from django_repid.core.bucket import BucketRecord, ResultBucket
+from django_repid.core.codec import Spec
 from django_repid.core.connection import Connection
 from django_repid.core.message import (
     Enqueued,
     NewMessage,
     OnDuplicate,
-    Parameters,
-    ResultProperties,
     RoutingKey,
     StoredMessage,
 )
@@ -40,10 +38,9 @@ def new(
     """Make a new message; a chosen id is skipped as a duplicate unless something else is said."""
     if id_ is not None and on_duplicate is None:
         on_duplicate = "skip"
-    result = None if result_id is None else ResultProperties(result_id, timedelta(days=1))
     return NewMessage(
         key=RoutingKey(topic, queue, priority, id_ or uuid4().hex),
-        parameters=Parameters(result=result),
+        spec=Spec.write(clock.now_us(), result_id=result_id, result_ttl=24 * HOUR),
         on_duplicate=None if on_duplicate is None else OnDuplicate(on_duplicate),
         **{"payload": "{}", **more},
     )
@@ -136,23 +133,24 @@ def record(
     id_: str, data: str = '"done"', *, success: bool = True, ttl: timedelta | None = None, now: int
 ) -> BucketRecord:
     """Make a result bucket on its way into a store."""
-    bucket = ResultBucket(
+    return BucketRecord(
+        id_=id_,
         data=data,
-        timestamp=from_us(now),
-        ttl=ttl,
-        started_when=now * 1000,
-        finished_when=now * 1000 + 5,
+        stored_at=now,
+        ttl=None if ttl is None else clock.span_us(ttl),
+        started_ns=now * 1000,
+        finished_ns=now * 1000 + 5,
         success=success,
         exception=None if success else "ValueError",
     )
-    return BucketRecord(id_=id_, bucket=bucket)
 
 
 def args_record(
     id_: str, data: str = "{}", *, ttl: timedelta | None = None, generated: bool = False
 ) -> BucketRecord:
     """Make an args bucket on its way into a store."""
-    return BucketRecord(id_=id_, bucket=ArgsBucket(data, ttl=ttl), generated=generated)
+    ttl_us = None if ttl is None else clock.span_us(ttl)
+    return BucketRecord(id_=id_, data=data, ttl=ttl_us, generated=generated)
 
 
 def ack(message: StoredMessage, result: BucketRecord | None = None) -> Settlement:
