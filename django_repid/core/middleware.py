@@ -77,6 +77,11 @@ class Middleware:
             if name in EVENTS:
                 self.add_subscriber(fn)
 
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether anybody subscribed to any event."""
+        return bool(self._subscribers)
+
     def listens(self, verb: str) -> bool:
         """Whether anybody subscribed to the events of `verb`."""
         subscribers = self._subscribers

@@ -49,12 +49,14 @@ class Claim:
 
     `next_due`: when the next message that the request would take becomes due (None: none is
     known). `others`: topics that have ready messages and were not asked for, with the queue of one.
+    `lost`: the keys (pk) of the settlements that came with it and whose lease was lost.
     """
 
     messages: Sequence[StoredMessage]
     now: int
     next_due: int | None
     others: Mapping[str, str] = field(default_factory=dict)
+    lost: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,17 @@ class MessageBroker(Protocol):
 
         """
 
-    def claim(self, request: ClaimRequest) -> Claim:
-        """Take messages that are due: no message is ever given to two claims."""
+    def claim(
+        self,
+        request: ClaimRequest,
+        ends: Sequence[Settlement] = (),
+        results: BucketBroker | None = None,
+    ) -> Claim:
+        """Take messages that are due: no message is ever given to two claims.
+
+        `ends` are settled first, as by `settle`, in the same transaction: a busy worker pays one
+        round trip for both. What it raises means that none of them was written.
+        """
 
     def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
         """Claim one message by its id, for nobody's worker, if it is in one of `states`.

@@ -75,7 +75,6 @@ class Desk:
         self._settler = Settler(connection)
         self._wakeup = WakeUp()
         self._finished: queue.SimpleQueue[tuple[Group, Settlement, float]] = queue.SimpleQueue()
-        self._pending: list[Settlement] = []
         self._left = serving.limit
         self._offset = 0
         self._outage_pause = 0.0
@@ -130,8 +129,7 @@ class Desk:
         """Go round once; False when there is nothing more to do, ever."""
         self._collect()
         try:
-            busy = self._settle()
-            busy = self._claim() or busy
+            busy = self._settle_and_claim()
         except BrokerUnavailable as error:
             self._wait_for_store(error)
             return True
@@ -143,7 +141,7 @@ class Desk:
             return True
         self._outage_pause = 0.0
         in_flight = sum(group.in_flight for group in self._groups)
-        idle = not busy and not in_flight and not self._pending and self._finished.empty()
+        idle = not busy and not in_flight and not self._settler.pending and self._finished.empty()
         if idle and (not self.claiming or self._serving.burst or self._left <= 0):
             return False
         if busy:
@@ -178,31 +176,24 @@ class Desk:
                 group.ran(duration_us)
             else:
                 self._left += 1
-            self._pending.append(end)
+            self._settler.pending.append(end)
 
-    def _settle(self) -> bool:
-        if not self._pending:
-            return False
-        self._settler.settle(self._pending)
-        self._pending = []
-        return True
-
-    def _claim(self) -> bool:
-        brought = False
+    def _settle_and_claim(self) -> bool:
+        """Write what has ended, and claim for the room that is free; whether there was any."""
+        busy = bool(self._settler.pending)
         dues: list[int] = []
+        batch = self._connection.options.claim_batch
         for group in self._groups:
-            limit = min(
-                group.room(self._connection.options.claim_batch),
-                self._connection.options.claim_batch,
-                self._left,
-            )
+            limit = min(group.room(batch), batch, self._left)
             if self.claiming and group.topics and limit > 0:
                 due, count = self._claim_for(group, math.floor(limit))
-                brought = brought or count > 0
+                busy = busy or count > 0
                 if due is not None:
                     dues.append(due)
         self._next_due = min(dues, default=None)
-        return brought
+        if self._settler.pending:  # nobody had room, or a claim brought what cannot start
+            self._settler.settle()
+        return busy
 
     def _claim_for(self, group: Group, limit: int) -> tuple[int | None, int]:
         request = ClaimRequest(
@@ -212,34 +203,42 @@ class Desk:
             queues=self._serving.queues,
             excluded=self._serving.excluded,
         )
-        claim = self._connection.message_broker.claim(request)
+        claim = self._settler.claim(request)
+        if claim is None:
+            return None, 0
         self._offset = claim.now - clock.now_us()
         if not self.claiming:  # it was on its way when the worker was told to stop
-            self._pending += map(hand_back, claim.messages)
+            self._settler.pending += map(hand_back, claim.messages)
             return None, len(claim.messages)
-        try:
-            buckets = self._connection.arguments(claim.messages)
-        except Exception:
-            self._pending += map(hand_back, claim.messages)  # or they would stay ours for ever
-            raise
         for topic, its_queue in claim.others.items():
             if topic not in self._known:
                 self.strangers.setdefault(topic, its_queue)
+        if claim.messages:
+            self._begin(group, claim.messages)
+        return claim.next_due, len(claim.messages)
+
+    def _begin(self, group: Group, messages: Sequence[StoredMessage]) -> None:
+        """Hand out what has been claimed; what cannot start is at its end already."""
+        pending = self._settler.pending
+        try:
+            buckets = self._connection.arguments(messages)
+        except Exception:
+            pending += map(hand_back, messages)  # or they would stay ours for ever
+            raise
         bench = self.bench()
         wait_us = round(self._connection.options.args_wait_seconds * 1_000_000)
         attempts: list[Attempt] = []
-        for message in claim.messages:
+        for message in messages:
             found = examine(message, buckets, bench, wait_us)
             if isinstance(found, StoredMessage):
                 attempts.append(Attempt(found))
             else:
-                self._pending.append(found)
+                pending.append(found)
         self._left -= len(attempts)
         group.in_flight += len(attempts)
         self._settler.announce_claimed(attempts)
         if attempts:
             group.submit(attempts)
-        return claim.next_due, len(claim.messages)
 
     def _wait_for_store(self, error: Exception) -> None:
         """Keep what has ended in memory, and look again soon."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid
 from django_repid.core.message import MessageState
+from django_repid.core.protocols import Claim, ClaimRequest
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
 from django_repid.worker.attempt import Attempt
@@ -15,48 +16,80 @@ logger = logging.getLogger("django_repid.worker")
 
 
 class Settler:
-    """Writes settlements, on the broker thread."""
+    """Writes settlements, on the broker thread. `pending`: those that are not written yet."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.pending: list[Settlement] = []
         self.processed = 0
 
-    def settle(self, ends: Sequence[Settlement]) -> None:
-        """Write the ends of claims; a lost lease is logged and changes nothing.
+    def settle(self) -> None:
+        """Write what is pending; a lost lease is logged and changes nothing.
 
         Raises:
-            BrokerUnavailable: the store cannot be reached; nothing was written.
+            BrokerUnavailable: the store cannot be reached. What it did not take stays pending.
 
         """
-        self._announce("before", ends)
-        lost = self._write(ends)
-        for end in ends:
-            key = end.message.key
-            if key.pk in lost:
-                logger.warning(
-                    "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran "
-                    "here. What it did here is not recorded.",
-                    key.id_,
-                    key.topic,
-                )
-        kept = [end for end in ends if end.message.key.pk not in lost]
-        self.processed += sum(end.processed for end in kept)
-        for end in kept:
-            if end.failure is not None:
-                _report(end, end.failure)
-        self._announce("after", kept)
+        self._write(self.pending)
 
-    def _write(self, ends: Sequence[Settlement]) -> frozenset[int]:
-        """Write a batch; if the store refuses it, find the one that is at fault."""
+    def claim(self, request: ClaimRequest) -> Claim | None:
+        """Write what is pending and claim, in one go; None if it could only be written.
+
+        Raises:
+            BrokerUnavailable: as `settle`.
+
+        """
+        ends = self.pending
+        if not ends:
+            return self._connection.claim(request)
+        self._announce("before", ends)
         try:
-            return self._connection.settle(ends)
+            claim = self._connection.claim(request, ends)
         except BrokerUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written
-            if len(ends) > 1:
-                half = len(ends) // 2
-                return self._write(ends[:half]) | self._write(ends[half:])
-            return self._write_without(ends[0], error)
+            self._write_apart(ends, error)
+            return None
+        self._written(ends, claim.lost)
+        return claim
+
+    def _write(self, ends: Sequence[Settlement]) -> None:
+        """Write a batch; if the store refuses it, find the one that is at fault."""
+        self._announce("before", ends)
+        try:
+            lost = self._connection.settle(ends)
+        except BrokerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `claim`
+            self._write_apart(ends, error)
+        else:
+            self._written(ends, lost)
+
+    def _write_apart(self, ends: Sequence[Settlement], error: Exception) -> None:
+        if len(ends) == 1:
+            self._written(ends, self._write_without(ends[0], error))
+            return
+        half = len(ends) // 2
+        for some in (ends[:half], ends[half:]):
+            self._write(some)
+
+    def _written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
+        """Take note of settlements that the store has taken."""
+        if len(ends) == len(self.pending):
+            self.pending = []
+        else:
+            done = set(map(id, ends))
+            self.pending = [end for end in self.pending if id(end) not in done]
+        if lost:
+            for end in ends:
+                if end.message.key.pk in lost:
+                    _report_lost(end)
+            ends = [end for end in ends if end.message.key.pk not in lost]
+        for end in ends:
+            self.processed += end.processed
+            if end.failure is not None:
+                _report(end, end.failure)
+        self._announce("after", ends)
 
     def _write_without(self, end: Settlement, error: Exception) -> frozenset[int]:
         """Settle a message without what the store refused to take: its work is done."""
@@ -87,6 +120,8 @@ class Settler:
     def _announce(self, when: str, ends: Iterable[Settlement]) -> None:
         """Emit the events of the verbs that settlements are, and of their result buckets."""
         middleware = self._connection.middleware
+        if not middleware.has_subscribers:
+            return
         result = {"result": None} if when == "after" else {}
         for end in ends:
             if end.result is not None and middleware.listens("store_bucket"):
@@ -103,6 +138,15 @@ class Settler:
                     params=end.message.parameters,
                     **result,
                 )
+
+
+def _report_lost(end: Settlement) -> None:
+    logger.warning(
+        "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran here. What "
+        "it did here is not recorded.",
+        end.message.key.id_,
+        end.message.key.topic,
+    )
 
 
 def _report(end: Settlement, failure: Failure) -> None:

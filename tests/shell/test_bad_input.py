@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,41 @@ from django_repid import (
     Router,
     Worker,
 )
-from django_repid.brokers.database import bucket_broker, message_broker
 from django_repid.connections import DjangoHost
 from django_repid.core.bucket import BucketRecord
 from django_repid.core.host import host
+from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest
 from django_repid.core.pruning import prune
+from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, Message
 from django_repid.testing.contract.kit import Stage
 from tests.acceptance.kit import empty_database, run
 from tests.database.test_worker import burst
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
+
+
+class Watched(DatabaseMessageBroker):
+    """A broker that lets a test see, and refuse, what is to be settled."""
+
+    def __init__(self, check: Callable[[Sequence[Settlement]], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def settle(
+        self, settlements: Sequence[Settlement], results: BucketBroker | None = None
+    ) -> frozenset[int]:
+        self._check(settlements)
+        return super().settle(settlements, results)
+
+    def claim(
+        self,
+        request: ClaimRequest,
+        ends: Sequence[Settlement] = (),
+        results: BucketBroker | None = None,
+    ) -> Claim:
+        self._check(ends)
+        return super().claim(request, ends, results)
 
 
 def outcome(job: Job) -> ResultBucket:
@@ -76,7 +101,7 @@ def test_arguments_that_hold_text_of_every_kind_survive() -> None:
 
 
 def test_a_result_that_the_store_refuses_is_a_failure_and_holds_nobody_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """One bad row in a batch: the others are settled, and its work is not done again."""
     router = Router()
@@ -87,18 +112,16 @@ def test_a_result_that_the_store_refuses_is_a_failure_and_holds_nobody_up(
         calls.append(number)
         return number
 
-    real = bucket_broker.bucket_values
-
-    def refuse(records, now):
-        if any(record.bucket.data == "3" for record in records):
+    def check(ends):
+        if any(end.result is not None and end.result.data == "3" for end in ends):
             raise ValueError("the driver cannot take this")
-        return real(records, now)
 
-    monkeypatch.setattr(message_broker, "bucket_values", refuse)
-    jobs = [Job("work", args={"number": n}) for n in range(6)]
+    there = Connection(Watched(check), None, DatabaseBucketBroker(use_result_bucket=True))
+    jobs = [Job("work", args={"number": n}, connection=there) for n in range(6)]
     Job.enqueue_many_sync(jobs)
     with caplog.at_level(logging.ERROR, "django_repid"):
-        assert burst(router) == 6
+        worker = Worker([router], burst=True, handle_signals=(), connection=there)
+        assert asyncio.run(worker.run()).processed == 6
 
     assert sorted(calls) == list(range(6))
     assert outcome(jobs[3]).exception == "ResultInvalid"
@@ -107,7 +130,7 @@ def test_a_result_that_the_store_refuses_is_a_failure_and_holds_nobody_up(
 
 
 def test_a_store_that_goes_away_is_waited_for_and_nothing_is_run_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     router = Router()
     calls: list[int] = []
@@ -117,16 +140,13 @@ def test_a_store_that_goes_away_is_waited_for_and_nothing_is_run_again(
         calls.append(1)
         return "done"
 
-    broker = DatabaseMessageBroker()
-    real, failures = broker.settle, iter(range(3))
+    failures = iter(range(3))
 
-    def settle(*args, **kwargs):
-        if next(failures, None) is not None:
+    def check(ends):
+        if ends and next(failures, None) is not None:
             raise BrokerUnavailable("gone for a moment")
-        return real(*args, **kwargs)
 
-    monkeypatch.setattr(broker, "settle", settle)
-    there = Connection(broker, None, DatabaseBucketBroker(use_result_bucket=True))
+    there = Connection(Watched(check), None, DatabaseBucketBroker(use_result_bucket=True))
     job = Job("work", connection=there)
     job.enqueue_sync()
     with caplog.at_level(logging.WARNING, "django_repid"):

@@ -11,7 +11,13 @@ from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
-from django_repid.brokers.database.statements import OVERFETCH, Head, Statements, found_heads
+from django_repid.brokers.database.statements import (
+    OVERFETCH,
+    Head,
+    Statements,
+    Taking,
+    found_heads,
+)
 from django_repid.core.message import MessageState
 
 _DUPLICATE_KEY = 1062
@@ -40,10 +46,9 @@ class MySQLStatements(Statements):
             )
             return found_heads(cursor.fetchall())
 
-    def take(
-        self, connection: BaseDatabaseWrapper, heads: Sequence[Head], limit: int, worker_id: int
-    ) -> tuple[list[Sequence[Any]], int]:
+    def take(self, connection: BaseDatabaseWrapper, taking: Taking) -> Sequence[Sequence[Any]]:
         """See `Statements.take`. Runs inside a transaction."""
+        heads, limit, worker_id = taking.heads, taking.limit, taking.worker_id
         now = self.read_now(connection)
         candidates, parameters = self.branches(heads, limit * OVERFETCH, now)
         with connection.cursor() as cursor:
@@ -59,13 +64,13 @@ class MySQLStatements(Statements):
                 )
                 mine += [row[0] for row in cursor.fetchall()]
             if not mine:
-                return [], now
+                return []
             cursor.execute(
                 f"UPDATE {self.message} SET state = 1, lease = lease + 1, worker_id = %s, "
                 f"claimed_at = %s WHERE id IN ({self.marks(mine)})",
                 [worker_id, now, *mine],
             )
-        return self.read(connection, mine), now
+        return self.read(connection, mine)
 
     def enqueue(
         self,

@@ -5,29 +5,11 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_repid.brokers.database import rows
-from django_repid.brokers.database.statements import OVERFETCH, Head, Statements, found_heads
+from django_repid.brokers.database import exchange, rows
+from django_repid.brokers.database.exchange import unnest
+from django_repid.brokers.database.statements import Head, Statements, Taking, found_heads
 from django_repid.core.message import MessageState
-
-#: The types of the columns that go through unnest; text where none is named.
-_TYPES = {
-    "priority": "smallint",
-    "args_generated": "boolean",
-    "kind": "smallint",
-    "generated": "boolean",
-    "stored_at": "bigint",
-    "expires_at": "bigint",
-    "started_ns": "bigint",
-    "finished_ns": "bigint",
-    "success": "boolean",
-    "tries": "integer",
-    "run_at": "bigint",
-}
-
-
-def _unnest(names: Sequence[str]) -> str:
-    casts = ", ".join(f"%s::{_TYPES.get(name, 'text')}[]" for name in names)
-    return f"unnest({casts}) AS v({', '.join(names)})"
+from django_repid.core.settlement import Settlement
 
 
 class PostgreSQLStatements(Statements):
@@ -56,44 +38,27 @@ class PostgreSQLStatements(Statements):
             )
             return found_heads(cursor.fetchall())
 
-    def take(
-        self, connection: BaseDatabaseWrapper, heads: Sequence[Head], limit: int, worker_id: int
-    ) -> tuple[list[Sequence[Any]], int]:
-        """See `Statements.take`."""
-        places = {queue: n for n, queue in enumerate(dict.fromkeys(h.queue for h in heads))}
-        columns = ", ".join(f"m.{name}" for name in rows.MESSAGE_COLUMNS)
+    def at_once(self, ends: Sequence[Settlement]) -> bool:
+        """See `Statements.at_once`: what jobs that succeeded leave behind."""
+        return all(map(exchange.is_success, ends))
+
+    def exchange(
+        self,
+        connection: BaseDatabaseWrapper,
+        ends: Sequence[Settlement],
+        taking: Taking | None,
+        *,
+        store_results: bool,
+    ) -> tuple[Sequence[Sequence[Any]], frozenset[int]]:
+        """See `Statements.exchange`."""
+        sql, parameters = exchange.build(self, ends, taking, store_results=store_results)
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"WITH clock AS MATERIALIZED (SELECT {self.now} AS now), "
-                "cand AS MATERIALIZED (SELECT c.id, h.place, row_number() OVER (PARTITION BY "
-                "h.queue ORDER BY h.priority DESC, c.run_at, c.id) AS turn FROM clock, "
-                "unnest(%s::text[], %s::text[], %s::smallint[], %s::int[]) "
-                "AS h(queue, topic, priority, place), "
-                f"LATERAL (SELECT m.id, m.run_at FROM {self.message} m WHERE m.state = 0 "
-                "AND m.queue = h.queue AND m.topic = h.topic AND m.priority = h.priority "
-                "AND m.run_at <= clock.now ORDER BY m.run_at, m.id LIMIT %s) c "
-                "ORDER BY turn, place LIMIT %s), "
-                f"mine AS MATERIALIZED (SELECT m.id FROM cand JOIN {self.message} m USING (id) "
-                "WHERE m.state = 0 ORDER BY cand.turn, cand.place LIMIT %s "
-                "FOR UPDATE OF m SKIP LOCKED) "
-                f"UPDATE {self.message} m SET state = 1, lease = m.lease + 1, worker_id = %s, "
-                "claimed_at = (SELECT now FROM clock) FROM mine WHERE m.id = mine.id "
-                f"RETURNING {columns}",
-                [
-                    self.now_parameter(),
-                    [head.queue for head in heads],
-                    [head.topic for head in heads],
-                    [head.priority for head in heads],
-                    [places[head.queue] for head in heads],
-                    limit * OVERFETCH,
-                    limit * OVERFETCH,
-                    limit,
-                    worker_id,
-                ],
-            )
-            taken = cursor.fetchall()
-        now = taken[0][rows.MESSAGE_COLUMNS.index("claimed_at")] if taken else 0
-        return taken, now
+            cursor.execute(sql, parameters)
+            return exchange.answer(cursor.fetchall())
+
+    def take(self, connection: BaseDatabaseWrapper, taking: Taking) -> Sequence[Sequence[Any]]:
+        """See `Statements.take`."""
+        return self.exchange(connection, (), taking, store_results=False)[0]
 
     def enqueue(
         self,
@@ -108,7 +73,7 @@ class PostgreSQLStatements(Statements):
         first = ", ".join(rows.FIRST_VALUES.values())
         due = "coalesce(v.run_at, clock.now)"
         clock = f"(SELECT {self.now} AS now) AS clock"
-        source = f"{clock}, {_unnest((*rows.NEW_COLUMNS, 'run_at'))}"
+        source = f"{clock}, {unnest((*rows.NEW_COLUMNS, 'run_at'))}"
         columns: list[Any] = [list(column) for column in zip(*new, strict=True)]
         parameters: list[Any] = [self.now_parameter(), *columns, list(run_at)]
         written = "message_id, id, lease, enqueued_at"
@@ -144,6 +109,6 @@ class PostgreSQLStatements(Statements):
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO {self.bucket} ({names}) SELECT v.* FROM "
-                f"{_unnest(rows.BUCKET_COLUMNS)} {self.on_taken}{self.upsert_set}",
+                f"{unnest(rows.BUCKET_COLUMNS)} {self.on_taken}{self.upsert_set}",
                 [list(column) for column in zip(*values, strict=True)],
             )

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
-from django_repid.brokers.database.statements import Head, Statements, found_heads
+from django_repid.brokers.database.statements import Head, Statements, Taking, found_heads
 from django_repid.core import clock
 from django_repid.core.message import MessageState
 
@@ -47,10 +47,9 @@ class SQLiteStatements(Statements):
             )
             return found_heads(cursor.fetchall())
 
-    def take(
-        self, connection: BaseDatabaseWrapper, heads: Sequence[Head], limit: int, worker_id: int
-    ) -> tuple[list[Sequence[Any]], int]:
+    def take(self, connection: BaseDatabaseWrapper, taking: Taking) -> Sequence[Sequence[Any]]:
         """See `Statements.take`. Runs inside a transaction that holds the write lock."""
+        heads, limit, worker_id = taking.heads, taking.limit, taking.worker_id
         now = self.now_parameter()
         taken: list[Sequence[Any]] = []
         for some in _portions(heads):
@@ -64,7 +63,7 @@ class SQLiteStatements(Statements):
                         [worker_id, now, *parameters],
                     )
                     taken += cursor.fetchall()
-        return taken, now
+        return taken
 
     def enqueue(
         self,

@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
 from django_repid.core.message import MessageState
+from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, Failure, Message, Queue
 
 #: Candidates looked at per message that is wanted, so that claims side by side find unlocked ones:
@@ -28,6 +29,15 @@ class Head:
     priority: int
     run_at: int
     paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What a claim takes: at most `limit` due messages of these heads, for a worker."""
+
+    heads: Sequence[Head]
+    limit: int
+    worker_id: int
 
 
 def found_heads(found: Sequence[Sequence[Any]]) -> tuple[list[Head], int]:
@@ -85,14 +95,23 @@ class Statements:
         """
         raise NotImplementedError
 
-    def take(
+    def take(self, connection: BaseDatabaseWrapper, taking: Taking) -> Sequence[Sequence[Any]]:
+        """Claim due messages in the caller's transaction; return their rows."""
+        raise NotImplementedError
+
+    def at_once(self, ends: Sequence[Settlement]) -> bool:
+        """Whether `exchange` takes these settlements, and needs no transaction around it."""
+        return False
+
+    def exchange(
         self,
         connection: BaseDatabaseWrapper,
-        heads: Sequence[Head],
-        limit: int,
-        worker_id: int,
-    ) -> tuple[list[Sequence[Any]], int]:
-        """Claim up to `limit` due messages of `heads`; return their rows and the time."""
+        ends: Sequence[Settlement],
+        taking: Taking | None,
+        *,
+        store_results: bool,
+    ) -> tuple[Sequence[Sequence[Any]], frozenset[int]]:
+        """Settle and take messages in one statement; return rows and the keys of lost leases."""
         raise NotImplementedError
 
     def enqueue(
@@ -162,6 +181,12 @@ class Statements:
                 f"INSERT INTO {self.failure} ({names}) VALUES ({self.marks(rows.FAILURE_COLUMNS)})",
                 values,
             )
+
+    def anybody_waits(self, connection: BaseDatabaseWrapper) -> bool:
+        """Whether a message waits for a bucket: a look at an index that is mostly empty."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {self.message} WHERE waits_for IS NOT NULL LIMIT 1")
+            return cursor.fetchone() is not None
 
     def free(self, connection: BaseDatabaseWrapper, bucket_ids: Sequence[str]) -> None:
         """Make the messages due that wait for one of these buckets."""

@@ -1,20 +1,19 @@
 """Messages in this process."""
 
 import itertools
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from django_repid.brokers.memory import records
 from django_repid.brokers.memory.bucket_broker import InMemoryBucketBroker
+from django_repid.brokers.memory.handling import InMemoryHandling
 from django_repid.brokers.memory.roster import Roster
 from django_repid.core import clock
 from django_repid.core.bucket import BucketRecord, args_record
 from django_repid.core.errors import DuplicateJob
 from django_repid.core.message import (
     Enqueued,
-    MessageCategory,
     MessageState,
     NewMessage,
     OnDuplicate,
@@ -24,7 +23,7 @@ from django_repid.core.protocols import Beat, BucketBroker, Claim, ClaimRequest,
 from django_repid.core.settlement import Settlement
 
 
-class InMemoryMessageBroker:
+class InMemoryMessageBroker(InMemoryHandling):
     """Messages in this process; they are gone when it ends.
 
     A claim looks at every ready message: meant for tests and small scripts, not for backlogs.
@@ -35,13 +34,9 @@ class InMemoryMessageBroker:
     courtesy_seconds = 0.0
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._messages: dict[int, StoredMessage] = {}
-        self._pk_by_id: dict[str, int] = {}
+        super().__init__()
         self._pks = itertools.count(1)
         self._roster = Roster()
-        self._paused: set[str] = set()
-        self._bells: list[Callable[[], None]] = []
         self._turn = 0
 
     def now_us(self) -> int:
@@ -88,24 +83,15 @@ class InMemoryMessageBroker:
         replaceable = message.on_duplicate is OnDuplicate.REPLACE
         return None if replaceable and standing.state is MessageState.READY else standing
 
-    def _by_id(self, id_: str) -> StoredMessage | None:
-        pk = self._pk_by_id.get(id_)
-        return None if pk is None else self._messages[pk]
-
-    def _put(self, message: StoredMessage) -> StoredMessage:
-        assert message.key.pk is not None  # noqa: S101 - stored messages have one
-        self._messages[message.key.pk] = message
-        self._pk_by_id[message.key.id_] = message.key.pk
-        return message
-
-    def _drop(self, message: StoredMessage) -> None:
-        assert message.key.pk is not None  # noqa: S101 - stored messages have one
-        del self._messages[message.key.pk]
-        del self._pk_by_id[message.key.id_]
-
-    def claim(self, request: ClaimRequest) -> Claim:
+    def claim(
+        self,
+        request: ClaimRequest,
+        ends: Sequence[Settlement] = (),
+        results: BucketBroker | None = None,
+    ) -> Claim:
         """See `MessageBroker.claim`."""
         with self._lock:
+            lost = self.settle(ends, results) if ends else frozenset()
             now = clock.now_us()
             ready = [
                 message
@@ -125,7 +111,8 @@ class InMemoryMessageBroker:
             self._turn += 1
             chosen = records.in_turns(due, self._turn)[: request.limit]
             claimed = [self._put(records.taken(m, request.worker_id, now)) for m in chosen]
-        return Claim(messages=claimed, now=now, next_due=min(later, default=None), others=others)
+        next_due = min(later, default=None)
+        return Claim(messages=claimed, now=now, next_due=next_due, others=others, lost=lost)
 
     def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
         """See `MessageBroker.seize`."""
@@ -181,28 +168,6 @@ class InMemoryMessageBroker:
                     self._put(replace(message, run_at=now, waits_for=None))
         self._ring()
 
-    def browse(
-        self,
-        queue: str,
-        category: MessageCategory,
-        *,
-        topics: Collection[str] | None = None,
-        after: int = 0,
-        limit: int = 100,
-    ) -> list[StoredMessage]:
-        """See `MessageBroker.browse`."""
-        now = clock.now_us()
-        with self._lock:
-            found = (
-                message
-                for pk, message in sorted(self._messages.items())
-                if pk > after
-                and message.key.queue == queue
-                and (topics is None or message.key.topic in topics)
-                and records.category(message, now) is category
-            )
-            return list(itertools.islice(found, limit))
-
     def register(self, info: WorkerInfo) -> int:
         """See `MessageBroker.register`."""
         with self._lock:
@@ -250,42 +215,6 @@ class InMemoryMessageBroker:
         self._ring()
         return len(orphans)
 
-    def prune(
-        self,
-        dead_before: int,
-        statistics_before: int,
-        limit: int = 500,
-        *,
-        dry_run: bool = False,
-    ) -> Mapping[str, int]:
-        """See `MessageBroker.prune`."""
-        with self._lock:
-            old = [
-                message
-                for message in self._messages.values()
-                if message.state is MessageState.DEAD and message.run_at < dead_before
-            ]
-            for message in [] if dry_run else old[:limit]:
-                self._drop(message)
-        return {"dead jobs": len(old) if dry_run else len(old[:limit])}
-
-    def referred(self, args_ids: Collection[str]) -> set[str]:
-        """See `MessageBroker.referred`."""
-        with self._lock:
-            held = (message.args_id for message in self._messages.values())
-            return {args_id for args_id in held if args_id is not None and args_id in args_ids}
-
-    def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
-        """See `MessageBroker.pause`."""
-        with self._lock:
-            self._paused.add(queue)
-
-    def resume(self, queue: str) -> None:
-        """See `MessageBroker.resume`."""
-        with self._lock:
-            self._paused.discard(queue)
-        self._ring()
-
     @contextmanager
     def bell(self, ring: Callable[[], None]) -> Iterator[None]:
         """See `MessageBroker.bell`."""
@@ -294,7 +223,3 @@ class InMemoryMessageBroker:
             yield
         finally:
             self._bells.remove(ring)
-
-    def _ring(self) -> None:
-        for ring in list(self._bells):
-            ring()

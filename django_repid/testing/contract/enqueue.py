@@ -155,9 +155,7 @@ class EnqueueContract(StageFixture):
 
     def test_arguments_are_stored_with_the_message(self, stage: Stage) -> None:
         stage.enqueue(
-            new(
-                payload=None, args='{"n":1}', args_id="args", args_ttl=HOUR, args_generated=True
-            )
+            new(payload=None, args='{"n":1}', args_id="args", args_ttl=HOUR, args_generated=True)
         )
 
         message = stage.claim_one()

@@ -1,0 +1,97 @@
+"""Messages in this process as people handle them: looked through, pruned, paused."""
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Mapping
+
+from django_repid.brokers.memory import records
+from django_repid.core import clock
+from django_repid.core.message import MessageCategory, MessageState, StoredMessage
+
+
+class InMemoryHandling:
+    """The rows, and what no claim and no settlement does with them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._messages: dict[int, StoredMessage] = {}
+        self._pk_by_id: dict[str, int] = {}
+        self._paused: set[str] = set()
+        self._bells: list[Callable[[], None]] = []
+
+    def _by_id(self, id_: str) -> StoredMessage | None:
+        pk = self._pk_by_id.get(id_)
+        return None if pk is None else self._messages[pk]
+
+    def _put(self, message: StoredMessage) -> StoredMessage:
+        assert message.key.pk is not None  # noqa: S101 - stored messages have one
+        self._messages[message.key.pk] = message
+        self._pk_by_id[message.key.id_] = message.key.pk
+        return message
+
+    def _drop(self, message: StoredMessage) -> None:
+        assert message.key.pk is not None  # noqa: S101 - stored messages have one
+        del self._messages[message.key.pk]
+        del self._pk_by_id[message.key.id_]
+
+    def browse(
+        self,
+        queue: str,
+        category: MessageCategory,
+        *,
+        topics: Collection[str] | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[StoredMessage]:
+        """See `MessageBroker.browse`."""
+        now = clock.now_us()
+        with self._lock:
+            found = (
+                message
+                for pk, message in sorted(self._messages.items())
+                if pk > after
+                and message.key.queue == queue
+                and (topics is None or message.key.topic in topics)
+                and records.category(message, now) is category
+            )
+            return list(itertools.islice(found, limit))
+
+    def prune(
+        self,
+        dead_before: int,
+        statistics_before: int,
+        limit: int = 500,
+        *,
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
+        """See `MessageBroker.prune`."""
+        with self._lock:
+            old = [
+                message
+                for message in self._messages.values()
+                if message.state is MessageState.DEAD and message.run_at < dead_before
+            ]
+            for message in [] if dry_run else old[:limit]:
+                self._drop(message)
+        return {"dead jobs": len(old) if dry_run else len(old[:limit])}
+
+    def referred(self, args_ids: Collection[str]) -> set[str]:
+        """See `MessageBroker.referred`."""
+        with self._lock:
+            held = (message.args_id for message in self._messages.values())
+            return {args_id for args_id in held if args_id is not None and args_id in args_ids}
+
+    def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
+        """See `MessageBroker.pause`."""
+        with self._lock:
+            self._paused.add(queue)
+
+    def resume(self, queue: str) -> None:
+        """See `MessageBroker.resume`."""
+        with self._lock:
+            self._paused.discard(queue)
+        self._ring()
+
+    def _ring(self) -> None:
+        for ring in list(self._bells):
+            ring()
