@@ -1,5 +1,6 @@
 """One attempt of a message in this process: it comes to exactly one end."""
 
+import math
 import threading
 from dataclasses import dataclass, field
 
@@ -13,11 +14,14 @@ class Attempt:
     """A claimed message on its way through this worker.
 
     Several may want to end it: the actor's own thread, a deadline, a shutdown. The first one does.
-    `started`: monotonic seconds, once its actor runs. `cancel_asked`: somebody wants it stopped.
+    `started`, `deadline`: monotonic seconds, once its actor runs. `overran`: it ran past the latter
+    and is being stopped. `cancel_asked`: somebody wants it stopped.
     """
 
     message: StoredMessage
     started: float | None = None
+    deadline: float = math.inf
+    overran: bool = False
     cancel_asked: bool = False
     ended: bool = field(default=False)
     given_up: bool = field(default=False)

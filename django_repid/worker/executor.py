@@ -1,7 +1,6 @@
 """One message to an outcome. Touches no broker and no database."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,50 +40,39 @@ class Executor:
             self.middleware.emit("after_actor_run", **event, result=outcome)
         return outcome
 
-    async def coroutine(
-        self, message: StoredMessage, interrupted: Callable[[], BaseException | None]
-    ) -> Outcome | None:
-        """Run a message on the event loop, for at most its timeout.
+    async def coroutine(self, message: StoredMessage) -> Outcome:
+        """Run a message on the event loop.
 
-        When its task is cancelled, `interrupted` says what that means: an error that is the
-        outcome, or None: the attempt does not count, and there is no outcome.
+        Raises:
+            CancelledError: somebody cancelled the task that it runs in.
+
         """
         actor = self.actors[message.key.topic]
         if not self.middleware.listens("actor_run"):
-            return await self._attempt(actor, message, interrupted)
+            return await self._attempt(actor, message)
         event = _event(actor, message)
         await self.middleware.emit_async("before_actor_run", **event)
-        outcome = await self._attempt(actor, message, interrupted)
-        if outcome is not None:
-            try:
-                await self.middleware.emit_async("after_actor_run", **event, result=outcome)
-            except asyncio.CancelledError:
-                pass  # too late: the job has come to its end
+        outcome = await self._attempt(actor, message)
+        try:
+            await self.middleware.emit_async("after_actor_run", **event, result=outcome)
+        except asyncio.CancelledError:
+            pass  # too late: the job has come to its end
         return outcome
 
-    async def _attempt(
-        self,
-        actor: Actor,
-        message: StoredMessage,
-        interrupted: Callable[[], BaseException | None],
-    ) -> Outcome | None:
+    async def _attempt(self, actor: Actor, message: StoredMessage) -> Outcome:
         started = clock.now_ns()
-        deadline = asyncio.timeout(message.spec.timeout / 1e6)
         try:
             args, kwargs = actor.converter.convert_inputs(message.payload or "")
-            async with deadline:
-                value = await actor.fn(*args, **kwargs)
-            data = self._convert(actor, value)
+            data = self._convert(actor, await actor.fn(*args, **kwargs))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or not task.cancelling():
-                return failed(error, started)  # the actor's own doing
-            meaning = interrupted()
-            return None if meaning is None else failed(meaning, started)
+            if task is not None and task.cancelling():
+                raise
+            return failed(error, started)  # the actor's own doing
         except GeneratorExit:
             raise  # the loop itself is going
         except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its own failure
-            return failed(overdue(message) if deadline.expired() else error, started)
+            return failed(error, started)
         return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
 
     def _convert(self, actor: Actor, value: Any) -> str:

@@ -1,17 +1,16 @@
 """Async actors on the event loop."""
 
 import asyncio
-import time
+import contextvars
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
 
-from asgiref.sync import ThreadSensitiveContext
-
+from django_repid.core import clock
 from django_repid.core.errors import Cancelled
 from django_repid.core.verdict import Outcome
 from django_repid.worker.attempt import Attempt
-from django_repid.worker.executor import Executor
+from django_repid.worker.deadlines import Deadlines
+from django_repid.worker.executor import Executor, failed, overdue
 from django_repid.worker.lanes import LanePool
 
 
@@ -19,6 +18,7 @@ class LoopActors:
     """Runs at most `limit` attempts at once as tasks of one event loop.
 
     `ended` is called with an attempt and its outcome; with None the attempt does not count.
+    `context` is what each task starts with a copy of: it is set when the run begins.
     """
 
     def __init__(
@@ -35,8 +35,10 @@ class LoopActors:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Attempt] = deque()
         self._tasks: dict[Attempt, asyncio.Task[None]] = {}
+        self._deadlines = Deadlines(self._loop, self._tasks, self._overrun)
         self._stopping = False
         self._interrupting = False
+        self.context = contextvars.copy_context()
 
     def submit(self, attempts: Iterable[Attempt]) -> None:
         """Take attempts to be run, from any thread."""
@@ -54,38 +56,49 @@ class LoopActors:
         waiting, tasks = self._waiting, self._tasks
         while waiting and len(tasks) < self._limit:
             attempt = waiting.popleft()
-            tasks[attempt] = self._loop.create_task(self._run(attempt))
+            run = self._run(attempt)
+            tasks[attempt] = self._loop.create_task(run, context=self.context.copy())
 
     async def _run(self, attempt: Attempt) -> None:
-        attempt.started = time.monotonic()
+        message = attempt.message
+        attempt.started = now = self._loop.time()
+        attempt.deadline = now + message.spec.timeout / 1e6
+        self._deadlines.watch(attempt)
+        lane = None if self._lanes is None else self._lanes.open()
         outcome: Outcome | None = None
         try:
-            if self._lanes is None:
-                outcome = await self._executor.coroutine(
-                    attempt.message, lambda: self._meaning(attempt)
-                )
-            else:
-                outcome = await self._in_lane(attempt, self._lanes)
+            outcome = await self._executor.coroutine(message)
+            if attempt.overran and not outcome.success:  # whatever it raised when it was stopped
+                outcome = failed(overdue(message), outcome.started_when)
+        except asyncio.CancelledError:
+            meaning = self._meaning(attempt)
+            if meaning is not None:
+                elapsed = round((self._loop.time() - now) * 1e9)
+                outcome = failed(meaning, clock.now_ns() - elapsed)
         finally:
             del self._tasks[attempt]
+            if lane is not None and self._lanes is not None:
+                self._lanes.release(lane)
             try:
                 self._ended(attempt, outcome)
             finally:
                 self._fill()
 
-    async def _in_lane(self, attempt: Attempt, lanes: LanePool) -> Outcome | None:
-        lane = lanes.lane()
-        async with AsyncExitStack() as stack:
-            stack.callback(lane.release)
-            await stack.enter_async_context(ThreadSensitiveContext(executor=lane))
-            return await self._executor.coroutine(attempt.message, lambda: self._meaning(attempt))
-
     def _meaning(self, attempt: Attempt) -> BaseException | None:
-        """Say what the cancellation of an attempt's task means: see `Executor.coroutine`."""
+        """Say what the cancellation of an attempt's task means: its outcome, or that it has none.
+
+        None: the attempt does not count.
+        """
+        if attempt.overran:
+            return overdue(attempt.message)
         if attempt.cancel_asked:
             return Cancelled("The job was cancelled while it ran.")
         # Only what this worker interrupts does not count; else it would run again for ever.
         return None if self._interrupting else RuntimeError("The actor cancelled its own task.")
+
+    def _overrun(self, attempt: Attempt) -> None:
+        attempt.overran = True
+        self._tasks[attempt].cancel()
 
     def cancel(self, keys: Iterable[int]) -> None:
         """Stop the attempts of these messages (by pk), from any thread."""

@@ -6,7 +6,10 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from dataclasses import replace
+
+from asgiref.sync import ThreadSensitiveContext
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
@@ -110,14 +113,19 @@ class Run:
         """
         await self._in_thread(lambda: self._heartbeat.worker_id)
         restore = self._take_signals()
-        try:
-            for service in self._services:
-                service.start()
-            self._desk.start()
-            await self._stop.wait()
-        finally:
-            await self._shut_down()
-            restore()
+        async with AsyncExitStack() as stack:
+            if self._lanes is not None:
+                lanes = ThreadSensitiveContext(executor=self._lanes)
+                await stack.enter_async_context(lanes)
+            self._on_loop.context = contextvars.copy_context()
+            try:
+                for service in self._services:
+                    service.start()
+                self._desk.start()
+                await self._stop.wait()
+            finally:
+                await self._shut_down()
+                restore()
         if self._desk.crash is not None:
             raise self._desk.crash
 

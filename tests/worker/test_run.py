@@ -133,6 +133,47 @@ def test_an_async_actor_is_cancelled_at_its_timeout() -> None:
     assert "0:00:01" in result(job).data
 
 
+def test_whatever_an_async_actor_raises_when_its_time_is_up_it_has_overrun() -> None:
+    connection, router = memory(), Router()
+
+    @router.actor(timeout=timedelta(seconds=1))
+    async def hang() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as error:
+            raise ValueError("while it was stopped") from error
+
+    job = Job(hang, connection=connection)
+    job.enqueue_sync()
+    burst(connection, router)
+
+    assert result(job).exception == "TimeoutError"
+
+
+def test_each_of_many_timeouts_is_kept() -> None:
+    connection, router = memory(), Router()
+
+    @router.actor
+    async def hang() -> None:
+        await asyncio.sleep(60)
+
+    @router.actor
+    async def quick() -> None: ...
+
+    spans = (3, 1, 2)
+    jobs = [Job(hang, timeout=timedelta(seconds=n), connection=connection) for n in spans]
+    others = [Job(quick, connection=connection) for _ in range(50)]
+    Job.enqueue_many_sync([*jobs, *others])
+    burst(connection, router)
+
+    for span, job in zip(spans, jobs, strict=True):
+        ended = result(job)
+        assert ended.exception == "TimeoutError"
+        seconds = (ended.finished_when - ended.started_when) / 1e9
+        assert span <= seconds < span + 0.5
+    assert all(result(job).success for job in others)
+
+
 def test_a_sync_actor_that_overruns_is_given_up_and_its_late_result_ignored(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
