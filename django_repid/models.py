@@ -6,6 +6,7 @@ case-sensitive on every database. The hot paths run raw SQL (`brokers.database`)
 for migrations, for the admin and for queries of your own.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
@@ -29,6 +30,29 @@ class NameField(models.CharField):  # type: ignore[type-arg]  # its type argumen
 
 class MicrosecondsField(models.BigIntegerField):  # type: ignore[type-arg]  # as above
     """A moment, in microseconds since the epoch."""
+
+
+class LeanIndex(models.Index):
+    """An index that leaves out the rows that nobody looks for, where the database can do that.
+
+    `where` says which rows are in it, on the vendors `on`; elsewhere all are. Django's own
+    `condition` would make no index at all on MariaDB and MySQL, and warn.
+    """
+
+    def __init__(self, *, where: models.Q, on: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.where, self.on = where, tuple(on)
+
+    def deconstruct(self) -> Any:
+        """Return what a migration needs to make it again."""
+        path, arguments, options = super().deconstruct()
+        return path, arguments, {**options, "where": self.where, "on": self.on}
+
+    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **options: Any) -> Any:
+        """Return the statement that makes it on the schema editor's database."""
+        where = self.where if schema_editor.connection.vendor in self.on else None
+        plain = models.Index(fields=self.fields, name=self.name, condition=where)
+        return plain.create_sql(model, schema_editor, using=using, **options)
 
 
 class Message(models.Model):
@@ -73,12 +97,27 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["message_id"], name="repid_message_id"),
         ]
         indexes: ClassVar = [
-            models.Index(
+            # Without the running rows a claim writes no entry into it (measured on PostgreSQL: 46k
+            # against 27k claims and deletions a second). SQLite would need the very words of the
+            # condition in every query.
+            LeanIndex(
                 fields=["state", "queue", "topic", "priority", "run_at", "id"],
                 name="repid_message_claim",
+                where=~models.Q(state=MessageState.RUNNING.value),
+                on=("postgresql",),
             ),
-            models.Index(fields=["worker_id"], name="repid_message_worker"),
-            models.Index(fields=["waits_for"], name="repid_message_waits_for"),
+            LeanIndex(
+                fields=["worker_id"],
+                name="repid_message_worker",
+                where=models.Q(worker_id__isnull=False),
+                on=("postgresql", "sqlite"),
+            ),
+            LeanIndex(
+                fields=["waits_for"],
+                name="repid_message_waits_for",
+                where=models.Q(waits_for__isnull=False),
+                on=("postgresql", "sqlite"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,7 +161,14 @@ class Bucket(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["bucket_id"], name="repid_bucket_id"),
         ]
-        indexes: ClassVar = [models.Index(fields=["expires_at"], name="repid_bucket_expires")]
+        indexes: ClassVar = [
+            LeanIndex(
+                fields=["expires_at"],
+                name="repid_bucket_expires",
+                where=models.Q(expires_at__isnull=False),
+                on=("postgresql", "sqlite"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.bucket_id}"

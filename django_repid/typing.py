@@ -8,6 +8,7 @@ from django_repid.core.protocols import (
     ClaimRequest,
     MessageBroker,
     Peer,
+    Want,
     WorkerInfo,
 )
 from django_repid.core.retry import RetryPolicyT
@@ -23,5 +24,6 @@ __all__ = [
     "Peer",
     "RetryPolicyT",
     "SerializerT",
+    "Want",
     "WorkerInfo",
 ]

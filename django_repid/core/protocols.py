@@ -24,23 +24,34 @@ from django_repid.core.message import (
 from django_repid.core.settlement import Settlement
 
 
+@dataclass(frozen=True, slots=True)
+class Want:
+    """At most `limit` messages for these topics."""
+
+    topics: Collection[str]
+    limit: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
-    """Which messages a worker can take: at most `limit`, for these topics.
+    """Which messages a worker can take, for each kind of actor that it has room for.
 
     `queues` None means every queue; `excluded` are left out either way. Within a queue strictly by
     priority, then by due time; between queues in turns, so that none starves.
     """
 
     worker_id: int
-    topics: Collection[str]
-    limit: int
+    wants: Sequence[Want]
     queues: Collection[str] | None = None
     excluded: Collection[str] = ()
 
     def serves(self, queue: str) -> bool:
         """Whether this request takes messages of `queue`."""
         return (self.queues is None or queue in self.queues) and queue not in self.excluded
+
+    def asks_for(self, topic: str) -> bool:
+        """Whether this request takes messages for `topic`."""
+        return any(topic in want.topics for want in self.wants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

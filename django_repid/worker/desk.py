@@ -19,7 +19,7 @@ from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ConfigurationError
 from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
-from django_repid.core.protocols import ClaimRequest
+from django_repid.core.protocols import ClaimRequest, Want
 from django_repid.core.settlement import Settlement
 from django_repid.core.verdict import Bench, examine, hand_back
 from django_repid.worker.attempt import Attempt
@@ -181,43 +181,47 @@ class Desk:
     def _settle_and_claim(self) -> bool:
         """Write what has ended, and claim for the room that is free; whether there was any."""
         busy = bool(self._settler.pending)
-        dues: list[int] = []
-        batch = self._connection.options.claim_batch
-        for group in self._groups:
-            limit = min(group.room(batch), batch, self._left)
-            if self.claiming and group.topics and limit > 0:
-                due, count = self._claim_for(group, math.floor(limit))
-                busy = busy or count > 0
-                if due is not None:
-                    dues.append(due)
-        self._next_due = min(dues, default=None)
+        self._next_due = None
+        if self.claiming and (wants := self._wants()):
+            busy = self._claim(wants) or busy
         if self._settler.pending:  # nobody had room, or a claim brought what cannot start
             self._settler.settle()
         return busy
 
-    def _claim_for(self, group: Group, limit: int) -> tuple[int | None, int]:
+    def _wants(self) -> list[Want]:
+        batch = self._connection.options.claim_batch
+        left = self._left
+        wants: list[Want] = []
+        for group in self._groups:
+            limit = math.floor(min(group.room(batch), batch, left))
+            if group.topics and limit > 0:
+                wants.append(Want(group.topics, limit))
+                left -= limit
+        return wants
+
+    def _claim(self, wants: list[Want]) -> bool:
         request = ClaimRequest(
             worker_id=self._worker_id(),
-            topics=group.topics,
-            limit=limit,
+            wants=wants,
             queues=self._serving.queues,
             excluded=self._serving.excluded,
         )
         claim = self._settler.claim(request)
         if claim is None:
-            return None, 0
+            return False
         self._offset = claim.now - clock.now_us()
         if not self.claiming:  # it was on its way when the worker was told to stop
             self._settler.pending += map(hand_back, claim.messages)
-            return None, len(claim.messages)
+            return bool(claim.messages)
+        self._next_due = claim.next_due
         for topic, its_queue in claim.others.items():
             if topic not in self._known:
                 self.strangers.setdefault(topic, its_queue)
         if claim.messages:
-            self._begin(group, claim.messages)
-        return claim.next_due, len(claim.messages)
+            self._begin(claim.messages)
+        return bool(claim.messages)
 
-    def _begin(self, group: Group, messages: Sequence[StoredMessage]) -> None:
+    def _begin(self, messages: Sequence[StoredMessage]) -> None:
         """Hand out what has been claimed; what cannot start is at its end already."""
         pending = self._settler.pending
         try:
@@ -235,10 +239,11 @@ class Desk:
             else:
                 pending.append(found)
         self._left -= len(attempts)
-        group.in_flight += len(attempts)
         self._settler.announce_claimed(attempts)
-        if attempts:
-            group.submit(attempts)
+        for group in self._groups:
+            if mine := [one for one in attempts if one.message.key.topic in group.topics]:
+                group.in_flight += len(mine)
+                group.submit(mine)
 
     def _wait_for_store(self, error: Exception) -> None:
         """Keep what has ended in memory, and look again soon."""

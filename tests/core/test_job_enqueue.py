@@ -10,12 +10,12 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from django_repid import DuplicateJob, Job, MessageCategory
 from django_repid.core.message import MessageState
-from django_repid.core.protocols import ClaimRequest
+from django_repid.core.protocols import ClaimRequest, Want
 from tests.core.kit import in_memory
 
 
 def claim(connection):
-    request = ClaimRequest(worker_id=1, topics={"greet"}, limit=10)
+    request = ClaimRequest(worker_id=1, wants=[Want({"greet"}, 10)])
     return connection.message_broker.claim(request).messages
 
 

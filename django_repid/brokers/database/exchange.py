@@ -60,7 +60,7 @@ def is_success(end: Settlement) -> bool:
 def build(
     statements: Statements,
     ends: Sequence[Settlement],
-    taking: Taking | None,
+    takings: Sequence[Taking],
     *,
     store_results: bool,
 ) -> tuple[str, list[Any]]:
@@ -73,11 +73,14 @@ def build(
         parameters += _success_parameters(sorted(ends, key=_by_key), store_results)
         lost = "SELECT array_agg(v.id) FROM v WHERE v.id NOT IN (SELECT id FROM gone)"
         answer = f"SELECT ({lost}) AS lost"
-    if taking is not None:
-        parts.append(_taking(statements, taking.heads))
-        parameters += _taking_parameters(taking)
+    if takings:
+        names = [f"taken_{number}" for number in range(len(takings))]
+        for name, taking in zip(names, takings, strict=True):
+            parts.append(f"{name} AS ({_taking(statements, taking.heads)})")
+            parameters += _taking_parameters(taking)
+        union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
         columns = ", ".join(f"taken.{name}" for name in rows.MESSAGE_COLUMNS)
-        answer = f"SELECT s.lost, {columns} FROM ({answer}) s LEFT JOIN taken ON true"
+        answer = f"SELECT s.lost, {columns} FROM ({answer}) s LEFT JOIN ({union}) taken ON true"
     return f"WITH {', '.join(parts)} {answer}", parameters
 
 
@@ -149,9 +152,9 @@ def _taking(statements: Statements, heads: Sequence[Head]) -> str:
         )
     columns = ", ".join(f"m.{name}" for name in rows.MESSAGE_COLUMNS)
     return (
-        f"taken AS (UPDATE {message} m SET state = 1, lease = m.lease + 1, worker_id = %s, "
+        f"UPDATE {message} m SET state = 1, lease = m.lease + 1, worker_id = %s, "
         f"claimed_at = (SELECT now FROM clock) WHERE m.id = ANY(ARRAY({mine})) "
-        f"RETURNING {columns})"
+        f"RETURNING {columns}"
     )
 
 

@@ -46,19 +46,19 @@ class PostgreSQLStatements(Statements):
         self,
         connection: BaseDatabaseWrapper,
         ends: Sequence[Settlement],
-        taking: Taking | None,
+        takings: Sequence[Taking],
         *,
         store_results: bool,
     ) -> tuple[Sequence[Sequence[Any]], frozenset[int]]:
         """See `Statements.exchange`."""
-        sql, parameters = exchange.build(self, ends, taking, store_results=store_results)
+        sql, parameters = exchange.build(self, ends, takings, store_results=store_results)
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return exchange.answer(cursor.fetchall())
 
     def take(self, connection: BaseDatabaseWrapper, taking: Taking) -> Sequence[Sequence[Any]]:
         """See `Statements.take`."""
-        return self.exchange(connection, (), taking, store_results=False)[0]
+        return self.exchange(connection, (), [taking], store_results=False)[0]
 
     def enqueue(
         self,

@@ -107,7 +107,7 @@ class Statements:
         self,
         connection: BaseDatabaseWrapper,
         ends: Sequence[Settlement],
-        taking: Taking | None,
+        takings: Sequence[Taking],
         *,
         store_results: bool,
     ) -> tuple[Sequence[Sequence[Any]], frozenset[int]]:

@@ -100,19 +100,21 @@ class InMemoryMessageBroker(InMemoryHandling):
                 and request.serves(message.key.queue)
                 and message.key.queue not in self._paused
             ]
-            wanted = [message for message in ready if message.key.topic in request.topics]
-            others = {
-                message.key.topic: message.key.queue
-                for message in ready
-                if message.key.topic not in request.topics
-            }
-            due = [message for message in wanted if message.run_at <= now]
-            later = [message.run_at for message in wanted if message.run_at > now]
             self._turn += 1
-            chosen = records.in_turns(due, self._turn)[: request.limit]
-            claimed = [self._put(records.taken(m, request.worker_id, now)) for m in chosen]
-        next_due = min(later, default=None)
-        return Claim(messages=claimed, now=now, next_due=next_due, others=others, lost=lost)
+            claimed: list[StoredMessage] = []
+            for want in request.wants:
+                due = [m for m in ready if m.run_at <= now and m.key.topic in want.topics]
+                chosen = records.in_turns(due, self._turn)[: want.limit]
+                claimed += [self._put(records.taken(m, request.worker_id, now)) for m in chosen]
+        known = {message.key.topic for message in ready if request.asks_for(message.key.topic)}
+        later = (m.run_at for m in ready if m.run_at > now and m.key.topic in known)
+        return Claim(
+            messages=claimed,
+            now=now,
+            next_due=min(later, default=None),
+            others={m.key.topic: m.key.queue for m in ready if m.key.topic not in known},
+            lost=lost,
+        )
 
     def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
         """See `MessageBroker.seize`."""

@@ -18,7 +18,7 @@ from django_repid.core.message import (
     RoutingKey,
     StoredMessage,
 )
-from django_repid.core.protocols import Claim, ClaimRequest, WorkerInfo
+from django_repid.core.protocols import Claim, ClaimRequest, Want, WorkerInfo
 from django_repid.core.settlement import Failure, Settlement
 
 SECOND = 1_000_000
@@ -95,7 +95,7 @@ class Stage:
     ) -> Claim:
         """Claim messages, and get the whole answer."""
         worker_id = more.pop("worker_id", self.worker_id)
-        request = ClaimRequest(worker_id=worker_id, topics=topics, limit=limit, **more)
+        request = ClaimRequest(worker_id=worker_id, wants=[Want(topics, limit)], **more)
         return self.broker.claim(request)
 
     def claim_one(self, **more: Any) -> StoredMessage:
