@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Self
-from uuid import uuid4
 
 from django_repid.core import clock, terms
 from django_repid.core.actor import Actor
@@ -18,7 +17,7 @@ from django_repid.core.message import (
     PrioritiesT,
     RoutingKey,
 )
-from django_repid.core.names import check_id, check_queue_name
+from django_repid.core.names import check_id, check_queue_name, new_id
 from django_repid.core.queue import Queue
 
 _DEFAULT_TIMEOUT = timedelta(minutes=10)
@@ -89,9 +88,9 @@ class JobTerms:
         self.ttl = terms.check_span_or_none("ttl", ttl)
         self.args = terms.serialize_args(args, self.connection)
         self.args_id_set = args_id is not None
-        self.args_id = uuid4().hex if args_id is None else check_id(args_id, "args_id")
+        self.args_id = new_id() if args_id is None else check_id(args_id, "args_id")
         self.args_ttl = terms.check_span_or_none("args_ttl", args_ttl)
-        self.result_id = uuid4().hex if result_id is None else check_id(result_id, "result_id")
+        self.result_id = new_id() if result_id is None else check_id(result_id, "result_id")
         self.result_ttl = terms.check_span_or_none("result_ttl", result_ttl)
         self.headers = terms.check_headers(headers)
         self.on_duplicate = terms.check_on_duplicate(on_duplicate)
@@ -146,7 +145,7 @@ class JobTerms:
 
     def order(self) -> Order:
         """Return the message that an enqueue writes; a new id each time unless one was chosen."""
-        key = RoutingKey(self.name, self.queue.name, self.priority, self.id_ or uuid4().hex)
+        key = RoutingKey(self.name, self.queue.name, self.priority, self.id_ or new_id())
         until = None if self.deferred_until is None else clock.to_us(self.deferred_until)
         spec = Spec.write(
             clock.now_us(),

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
-from uuid import uuid4
 
 from django_repid.core import clock
 from django_repid.core.codec import Spec
+from django_repid.core.names import new_id
 
 
 class PrioritiesT(IntEnum):
@@ -53,7 +53,7 @@ class RoutingKey:
     topic: str
     queue: str = "default"
     priority: int = PrioritiesT.MEDIUM
-    id_: str = field(default_factory=lambda: uuid4().hex)
+    id_: str = field(default_factory=new_id)
     pk: int | None = None
     lease: int = 0
 
@@ -139,7 +139,7 @@ class NewMessage:
         return Parameters.of(self.spec)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class StoredMessage:
     """A message as its store holds it: claimed by a worker, or looked at.
 
@@ -152,6 +152,9 @@ class StoredMessage:
     key: RoutingKey
     spec: Spec
     state: MessageState
+    headers: Mapping[str, str]
+    cancel_asked: bool
+    args_generated: bool
     run_at: int
     due_at: int
     tick: int | None
@@ -160,13 +163,10 @@ class StoredMessage:
     worker_id: int | None
     tries: int
     crashes: int
-    cancel_asked: bool
     payload: str | None
     args_id: str | None
-    args_generated: bool
     waits_for: str | None
     dead_reason: str
-    headers: Mapping[str, str]
 
     @property
     def parameters(self) -> Parameters:

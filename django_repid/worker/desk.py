@@ -65,7 +65,7 @@ class Desk:
         ended: Callable[[], None],
     ) -> None:
         self._connection = connection
-        self._groups = groups
+        self._groups = list(groups)
         self._known = frozenset(topic for group in groups for topic in group.topics)
         self._serving = serving
         self._worker_id = worker_id
@@ -192,6 +192,7 @@ class Desk:
         batch = self._connection.options.claim_batch
         left = self._left
         wants: list[Want] = []
+        self._groups = [*self._groups[1:], self._groups[0]]  # the last few go to each in turn
         for group in self._groups:
             limit = math.floor(min(group.room(batch), batch, left))
             if group.topics and limit > 0:

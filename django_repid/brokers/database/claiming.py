@@ -107,7 +107,7 @@ class DatabaseClaiming(DatabaseHandling):
             if not taken and not ends:
                 raise
         # Never behind what the database has just said, however long this thread was held up.
-        now = max([look.time(), *(row[_CLAIMED_AT] for row in taken)])
+        now = max([look.time(), *(row[rows.CLAIMED_AT] for row in taken)])
         messages = sorted(self._readable(taken, now), key=_rank)
         return Claim(
             messages=messages,
@@ -184,11 +184,13 @@ class DatabaseClaiming(DatabaseHandling):
             try:
                 messages.append(rows.message(row))
             except NewerFormat as error:
-                logger.warning("Message %s is left to newer workers: %s", row[1], error)
-                unreadable.append(row[0])
+                logger.warning(
+                    "Message %s is left to newer workers: %s", row[rows.MESSAGE_ID], error
+                )
+                unreadable.append(row[rows.PK])
             except Exception:
-                logger.exception("Message %s cannot be read; it is put off.", row[1])
-                unreadable.append(row[0])
+                logger.exception("Message %s cannot be read; it is put off.", row[rows.MESSAGE_ID])
+                unreadable.append(row[rows.PK])
         if unreadable:
             self._put_off(unreadable, now)
         return messages
@@ -205,12 +207,9 @@ class DatabaseClaiming(DatabaseHandling):
             logger.exception("Unreadable messages stay claimed by this worker.")
 
 
-_CLAIMED_AT, _TOPIC = map(rows.MESSAGE_COLUMNS.index, ("claimed_at", "topic"))
-
-
 def _left(request: ClaimRequest, taken: Sequence[Sequence[Any]]) -> ClaimRequest:
     """Return what of a request a claim did not fill."""
-    counts = Counter(row[_TOPIC] for row in taken)
+    counts = Counter(row[rows.TOPIC] for row in taken)
     wants = (
         Want(want.topics, want.limit - sum(counts[topic] for topic in want.topics))
         for want in request.wants

@@ -11,12 +11,16 @@ from django_repid.core.protocols import WorkerInfo
 from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, WorkerProcess
 
-#: The columns of a message that is read, in the order that `message` takes them in.
+#: The columns of a message that is read, in the order that `message` takes them in: from the
+#: seventh on they are the fields of a `StoredMessage`.
 MESSAGE_COLUMNS = (
-    "id", "message_id", "queue", "topic", "priority", "state", "run_at", "due_at", "tick",
-    "enqueued_at", "lease", "worker_id", "claimed_at", "tries", "crashes", "cancel_asked",
-    "args_id", "args_generated", "payload", "waits_for", "dead_reason", "spec", "headers",
+    "topic", "queue", "priority", "message_id", "id", "lease", "spec", "state", "headers",
+    "cancel_asked", "args_generated", "run_at", "due_at", "tick", "enqueued_at", "claimed_at",
+    "worker_id", "tries", "crashes", "payload", "args_id", "waits_for", "dead_reason",
 )  # fmt: skip
+MESSAGE_ID, PK, TOPIC, CLAIMED_AT = map(
+    MESSAGE_COLUMNS.index, ("message_id", "id", "topic", "claimed_at")
+)
 
 #: The columns of a new message whose values come from its enqueuer. The three times beside them
 #: come from the database's clock: see `Statements.enqueue`.
@@ -70,30 +74,15 @@ _NOWHERE = (None,) * 10
 
 def message(row: Sequence[Any]) -> StoredMessage:
     """Return the message that a row of `MESSAGE_COLUMNS` holds."""
-    (
-        pk, id_, queue, topic, priority, state, run_at, due_at, tick, enqueued_at, lease, worker_id,
-        claimed_at, tries, crashes, cancel_asked, args_id, args_generated, payload, waits_for,
-        dead_reason, spec, headers,
-    ) = row  # fmt: skip
+    topic, queue, priority, id_, pk, lease, spec, state, headers, cancel, generated, *rest = row
     return StoredMessage(
-        key=RoutingKey(topic, queue, priority, id_, pk, lease),
-        spec=Spec.read(spec),
-        state=_STATES[state],
-        run_at=run_at,
-        due_at=due_at,
-        tick=tick,
-        enqueued_at=enqueued_at,
-        claimed_at=claimed_at,
-        worker_id=worker_id,
-        tries=tries,
-        crashes=crashes,
-        cancel_asked=bool(cancel_asked),
-        payload=payload,
-        args_id=args_id,
-        args_generated=bool(args_generated),
-        waits_for=waits_for,
-        dead_reason=dead_reason,
-        headers=decode_headers(headers),
+        RoutingKey(topic, queue, priority, id_, pk, lease),
+        Spec.read(spec),
+        _STATES[state],
+        decode_headers(headers) if headers else {},
+        bool(cancel),
+        bool(generated),
+        *rest,
     )
 
 

@@ -237,7 +237,7 @@ class Statements:
                 f"WHERE message_id IN ({self.marks(ids)})",
                 list(ids),
             )
-            return {row[1]: row for row in cursor.fetchall()}
+            return {row[rows.MESSAGE_ID]: row for row in cursor.fetchall()}
 
     @staticmethod
     def marks(values: Sequence[Any]) -> str:
