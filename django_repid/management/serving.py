@@ -25,8 +25,10 @@ logger = logging.getLogger("django_repid.worker")
 
 #: How much longer than its grace a worker may take to end.
 _MARGIN_SECONDS = 5.0
+#: Exit code: something that the user must mend, as settings, missing tables or a wrong flag.
+USAGE = 2
 #: The code with which Django's reloader ends a process whose files have changed.
-_CHANGED = 3
+CHANGED = 3
 
 
 def serve(worker: Worker) -> int:
@@ -46,7 +48,7 @@ def supervise() -> int:
         child = subprocess.Popen(autoreload.get_child_arguments(), env=environment)  # noqa: S603 - this command
         signal.signal(signal.SIGTERM, lambda *_, child=child: child.terminate())
         code = child.wait()
-        if code != _CHANGED:
+        if code != CHANGED:
             return code
 
 

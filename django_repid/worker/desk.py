@@ -140,8 +140,12 @@ class Desk:
             self._wait_for_store(error)
             return True
         self._outage_pause = 0.0
-        in_flight = sum(group.in_flight for group in self._groups)
-        idle = not busy and not in_flight and not self._settler.pending and self._finished.empty()
+        idle = (
+            not busy
+            and not self._in_flight
+            and not self._settler.pending
+            and self._finished.empty()
+        )
         if idle and (not self.claiming or self._serving.burst or self._left <= 0):
             return False
         if busy:
@@ -151,6 +155,10 @@ class Desk:
         else:
             self._wakeup.sleep(self._pause())
         return True
+
+    @property
+    def _in_flight(self) -> int:
+        return sum(group.in_flight for group in self._groups)
 
     def _pause(self) -> float:
         idle_for = time.monotonic() - self._last_work
@@ -206,6 +214,7 @@ class Desk:
             wants=wants,
             queues=self._serving.queues,
             excluded=self._serving.excluded,
+            busy=self._in_flight > 0,
         )
         claim = self._settler.claim(request)
         if claim is None:

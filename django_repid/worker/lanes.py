@@ -9,6 +9,7 @@ connections. A job that makes no such call costs nothing.
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -17,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from django_repid.core.host import host
+from django_repid.worker.threads import FRESH_SECONDS
 
 _Work = tuple["Future[Any]", Callable[[], Any]]
 
@@ -25,6 +27,7 @@ class _Thread:
     """One thread with an inbox."""
 
     def __init__(self, name: str) -> None:
+        self.freed = 0.0  # monotonic seconds: when its last job gave it back
         self.inbox: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -111,7 +114,10 @@ class LanePool(Executor):
     def _take(self, lane: Lane) -> _Thread | None:
         """Return a free thread, or None and remember who waits for one."""
         if self._free:
-            return self._free.pop()
+            thread = self._free.pop()
+            if time.monotonic() - thread.freed > FRESH_SECONDS:
+                thread.inbox.put((Future(), host().tidy))
+            return thread
         if len(self._made) < self._size:
             thread = _Thread(f"repid-lane-{len(self._made)}")
             self._made.append(thread)
@@ -133,7 +139,7 @@ class LanePool(Executor):
         if thread is not None:
             done: Future[Any] = Future()
             done.add_done_callback(lambda _: self._give_back(thread))
-            thread.inbox.put((done, host().tidy))
+            thread.inbox.put((done, partial(host().tidy, check=False)))
 
     def _give_back(self, thread: _Thread) -> None:
         """Hand a thread to the lane that has waited longest, or keep it."""
@@ -147,6 +153,7 @@ class LanePool(Executor):
                     thread.inbox.put(work)
                 lane.early = []
                 return
+            thread.freed = time.monotonic()
             self._free.append(thread)
 
     def close(self) -> None:

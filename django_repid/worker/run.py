@@ -111,9 +111,10 @@ class Run:
             BrokerUnavailable: the store cannot be reached at the start.
 
         """
-        await self._in_thread(lambda: self._heartbeat.worker_id)
-        restore = self._take_signals()
         async with AsyncExitStack() as stack:
+            # First of all: a signal from now on must not leave a registered worker behind.
+            stack.callback(self._take_signals())
+            await self._in_thread(lambda: self._heartbeat.worker_id)
             if self._lanes is not None:
                 lanes = ThreadSensitiveContext(executor=self._lanes)
                 await stack.enter_async_context(lanes)
@@ -125,7 +126,6 @@ class Run:
                 await self._stop.wait()
             finally:
                 await self._shut_down()
-                restore()
         if self._desk.crash is not None:
             raise self._desk.crash
 

@@ -1,6 +1,7 @@
 """Sync actors on plain threads: no executor, no future and no hop through the loop per job."""
 
 import logging
+import math
 import queue
 import sys
 import threading
@@ -10,6 +11,9 @@ from collections.abc import Callable, Iterable
 
 from django_repid.core.host import host
 from django_repid.worker.attempt import Attempt
+
+#: For how long a connection that a job has just used is trusted without asking the server.
+FRESH_SECONDS = 1.0
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -50,14 +54,19 @@ class ActorThreads:
 
     def _work(self) -> None:
         me = threading.get_ident()
+        tidied = -math.inf
         with host().thread_scope():
             while (attempt := self._inbox.get()) is not None:
                 attempt.started = time.monotonic()
                 self._running[me] = attempt
                 try:
-                    with host().job_scope():
-                        self._run(attempt)
-                except BaseException as error:  # the scope around the actor, or a bug
+                    if attempt.started - tidied > FRESH_SECONDS:
+                        host().tidy()
+                    self._run(attempt)
+                    host().tidy(check=False)
+                    tidied = time.monotonic()
+                except BaseException as error:  # around the actor, or a bug
+                    tidied = -math.inf
                     logger.exception("A sync actor's thread met an error of its own.")
                     self._lost(attempt, error)
                 finally:

@@ -27,9 +27,9 @@ logger = logging.getLogger("django_repid.worker")
 #: claim that comes back short looks again at once, so an idle worker never waits for this.
 HEADS_SECONDS = 0.25
 
-#: The same, where some kind of actor has room and no due message was known for it: while the
-#: others are busy. A look costs 0.2 to 2 ms (measured), so this is at most a few per cent of them.
-_ROOM_SECONDS = 0.02
+#: The same, of a worker that is busy, for kinds of actors that have room and for which no due
+#: message was known. A look costs 0.2 to 2 ms (measured): this makes it a few per cent of the time.
+_BUSY_SECONDS = 0.02
 
 #: For how long a message that only newer workers can read is left to them.
 _NEWER_FORMAT_PAUSE_US = 60_000_000
@@ -57,12 +57,20 @@ class _Look:
         now = self.time()
         return [head for head in self.wanted(request) if head.run_at <= now]
 
+    def is_outworn(self, request: ClaimRequest) -> bool:
+        """Whether to look again before a claim."""
+        age = time.monotonic() - self.at
+        if age > HEADS_SECONDS:
+            return True
+        return (not request.busy or age > _BUSY_SECONDS) and not self.due(request)
+
     def is_due_again(self, left: ClaimRequest) -> bool:
         """Whether to look again for what a claim did not fill."""
         if not left.wants:
             return False
         # What had due messages has run dry; for the rest there may be some by now.
-        return bool(self.due(left)) or time.monotonic() - self.at > _ROOM_SECONDS
+        age = time.monotonic() - self.at
+        return not left.busy or age > _BUSY_SECONDS or bool(self.due(left))
 
     def next_due(self, request: ClaimRequest, now: int) -> int | None:
         later = (head.run_at for head in self.wanted(request) if head.run_at > now)
@@ -95,7 +103,7 @@ class DatabaseClaiming(DatabaseHandling):
         of the second.
         """
         look, is_old = self._look, True
-        if look is None or time.monotonic() - look.at > HEADS_SECONDS or not look.due(request):
+        if look is None or look.is_outworn(request):
             look, is_old = self._find_heads(), False
         taken, lost = self._exchange(request, look, ends, results)
         left = _left(request, taken)

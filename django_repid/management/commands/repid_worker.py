@@ -1,7 +1,9 @@
 """`manage.py repid_worker`: run jobs."""
 
+import asyncio
 import logging
 import math
+import signal
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -20,16 +22,18 @@ from django_repid.core.errors import (
     ConfigurationError,
     InvalidJob,
 )
+from django_repid.management import lifeline
 from django_repid.management.serving import (
+    USAGE,
     is_supervised,
     serve,
     serve_with_reload,
     supervise,
 )
+from django_repid.management.supervisor import Supervisor
 from django_repid.worker.worker import Worker
 
-#: What the user must mend: wrong settings, missing tables, a wrong flag. Crashes exit with 1.
-USAGE = 2
+logger = logging.getLogger("django_repid.worker")
 
 
 class Command(BaseCommand):
@@ -47,7 +51,15 @@ class Command(BaseCommand):
         add("--exclude-queues", help="leave these queues out, comma-separated")
         add("--concurrency", type=int, help="async actors at once (default: TASKS_LIMIT, 1000)")
         add("--threads", type=int, help="sync actors at once (default: THREADS, 8)")
-        add("--messages-limit", type=int, help="end after this many jobs")
+        add(
+            "--processes",
+            type=int,
+            default=1,
+            metavar="N",
+            help="worker processes, each with the limits that the other flags give "
+            "(default: 1); those that crash are started again",
+        )
+        add("--messages-limit", type=int, help="end after this many jobs, in each process")
         add("--burst", action="store_true", help="end when nothing that is due is left")
         add(
             "--graceful-shutdown-time",
@@ -69,27 +81,34 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Check, say what will be done, and serve."""
         self._log_to_the_terminal(options["verbosity"])
-        finite = options["burst"] or options["messages_limit"] is not None
-        reload = options["reload"]
-        if reload is None:
-            reload = settings.DEBUG and not finite
+        self._number = lifeline.hold()
         try:
-            if reload and is_supervised():
-                serve_with_reload(lambda: self._prepare(options, reloads=True))
-                return
-            worker = self._prepare(options, reloads=reload)
-            if reload:
-                sys.exit(supervise())
-            processed = serve(worker)
+            self._serve(options)
         except SystemCheckError as error:
             raise CommandError(str(error), returncode=USAGE) from error
         except (ConfigurationError, ActorConflict, InvalidJob) as error:
             raise CommandError(str(error), returncode=USAGE) from error
         except BrokerUnavailable as error:
             raise CommandError(str(error), returncode=1) from error
+
+    def _serve(self, options: dict[str, Any]) -> None:
+        """Run jobs in this process, or in others that it starts."""
+        reloads = _reloads(options)
+        processes = _processes(options) if self._number is None else 1
+        if reloads and is_supervised() and processes == 1:
+            serve_with_reload(lambda: self._prepare(options))
+            return
+        worker = self._prepare(options)
+        if processes > 1:
+            self._warn_of_sqlite(worker.connection)
+            grace = worker.graceful_shutdown_time
+            sys.exit(asyncio.run(Supervisor(processes, grace=grace, reloads=reloads).run()))
+        if reloads:
+            sys.exit(supervise())
+        processed = serve(worker)
         self.stdout.write(f"The worker has ended; it processed {processed} jobs.")
 
-    def _prepare(self, options: dict[str, Any], *, reloads: bool) -> Worker:
+    def _prepare(self, options: dict[str, Any]) -> Worker:
         self.check(databases=[])  # those it serves are looked at below, and only those
         connection = connections[options["connection"]]
         self._check_databases(connection)
@@ -104,10 +123,13 @@ class Command(BaseCommand):
             messages_limit=_limit(options["messages_limit"]),
             burst=options["burst"],
             graceful_shutdown_time=options["graceful_shutdown_time"],
-            name=options["worker_id"],
+            handle_signals=None if self._number is None else [signal.SIGTERM],
+            name=_name(options["worker_id"], self._number),
         )
-        if not reloads or is_supervised():
-            self._announce(worker, reloads=reloads)
+        reloads, processes = _reloads(options), options["processes"]
+        # One process says it: of several the supervisor, else the one that loads the code anew.
+        if self._number is None and (processes > 1 or not reloads or is_supervised()):
+            self._announce(worker, processes, reloads=reloads)
         return worker
 
     def _check_databases(self, connection: Connection) -> None:
@@ -124,7 +146,11 @@ class Command(BaseCommand):
                     raise ConfigurationError(message)
             databases[alias].close()
 
-    def _announce(self, worker: Worker, *, reloads: bool) -> None:
+    def _warn_of_sqlite(self, connection: Connection) -> None:
+        if any(databases[alias].vendor == "sqlite" for alias in checks.aliases_of(connection)):
+            logger.warning("SQLite has one writer: several processes are slower there than one.")
+
+    def _announce(self, worker: Worker, processes: int, *, reloads: bool) -> None:
         """Print what the worker will do."""
         connection = worker.connection
         queues = ", ".join(sorted(worker.queues)) if worker.queues is not None else "all"
@@ -132,14 +158,15 @@ class Command(BaseCommand):
             queues += f" except {', '.join(sorted(worker.exclude_queues))}"
         aliases = checks.aliases_of(connection)
         store = ", ".join(f"{alias} ({databases[alias].vendor})" for alias in aliases)
-        needed = checks.connections_needed(connection, worker.threads)
+        needed = checks.connections_needed(connection, worker.threads) * processes
+        each = f", in each of {processes} processes" if processes > 1 else ""
         lines = [
             ("store", f"{connection.alias}: {store or type(connection.message_broker).__name__}"),
             ("queues", queues),
             ("actors", ", ".join(sorted(worker.actors)) or "none: no tasks module registers any"),
             (
                 "concurrency",
-                f"{worker.tasks_limit} async, {worker.threads} threads for sync actors",
+                f"{worker.tasks_limit} async, {worker.threads} threads for sync actors{each}",
             ),
             ("connections", f"at most {needed} to each database"),
             ("stops", "on Ctrl-C or SIGTERM" + (", starts anew on changes" if reloads else "")),
@@ -173,6 +200,34 @@ def _names(text: str | None) -> list[str] | None:
         message = "--queues and --exclude-queues want at least one name."
         raise ConfigurationError(message)
     return names
+
+
+def _reloads(options: dict[str, Any]) -> bool:
+    if options["reload"] is None:
+        finite = options["burst"] or options["messages_limit"] is not None
+        return settings.DEBUG and not finite
+    return bool(options["reload"])
+
+
+def _processes(options: dict[str, Any]) -> int:
+    """Return how many processes are asked for.
+
+    Raises:
+        ConfigurationError: they cannot be had.
+
+    """
+    processes: int = options["processes"]
+    if processes < 1:
+        message = f"--processes must be at least 1, not {processes}."
+        raise ConfigurationError(message)
+    if processes > 1 and sys.platform == "win32":
+        message = "--processes needs signals, which Windows lacks: start several workers instead."
+        raise ConfigurationError(message)
+    return processes
+
+
+def _name(worker_id: str | None, number: int | None) -> str | None:
+    return worker_id if worker_id is None or number is None else f"{worker_id}-{number}"
 
 
 def _limit(number: int | None) -> float:
