@@ -127,17 +127,21 @@ class JobTerms:
     @property
     def retries(self) -> int:
         """Further tries after the first fails."""
+        return self._retries_of(self._find_actor())
+
+    def _retries_of(self, actor: Actor | None) -> int:
         if self._retries is not None:
             return self._retries
-        actor = self._find_actor()
         return 0 if actor is None or actor.retries is None else actor.retries
 
     @property
     def timeout(self) -> timedelta:
         """The time that one try may take."""
+        return self._timeout_of(self._find_actor())
+
+    def _timeout_of(self, actor: Actor | None) -> timedelta:
         if self._timeout is not None:
             return self._timeout
-        actor = self._find_actor()
         return _DEFAULT_TIMEOUT if actor is None or actor.timeout is None else actor.timeout
 
     def _find_actor(self) -> Actor | None:
@@ -145,12 +149,16 @@ class JobTerms:
 
     def order(self) -> Order:
         """Return the message that an enqueue writes; a new id each time unless one was chosen."""
-        key = RoutingKey(self.name, self.queue.name, self.priority, self.id_ or new_id())
+        actor = None
+        if self._queue is None or self._retries is None or self._timeout is None:
+            actor = self._find_actor()
+        queue = self._queue or (actor.queue if actor else "default")
+        key = RoutingKey(self.name, queue, self.priority, self.id_ or new_id())
         until = None if self.deferred_until is None else clock.to_us(self.deferred_until)
         spec = Spec.write(
             clock.now_us(),
-            timeout=clock.span_us(self.timeout),
-            retries=self.retries,
+            timeout=clock.span_us(self._timeout_of(actor)),
+            retries=self._retries_of(actor),
             ttl=_us(self.ttl),
             until=until,
             result_id=self.result_id if self.store_result else None,

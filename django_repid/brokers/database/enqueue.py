@@ -1,17 +1,16 @@
 """New messages into their table, with their args buckets."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from django.db import connections
+from django.db import connections, transaction
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import transaction_on
 from django_repid.brokers.database.bucket_broker import bucket_values
 from django_repid.brokers.database.statements import Statements
-from django_repid.core.bucket import args_record
+from django_repid.core.bucket import BucketRecord, args_record
 from django_repid.core.errors import BrokerUnavailable, DuplicateJob
-from django_repid.core.message import Enqueued, MessageState, NewMessage, OnDuplicate
+from django_repid.core.message import Enqueued, MessageState, NewMessage, OnDuplicate, RoutingKey
 
 #: What one statement carries at most: MariaDB takes packets of 16 MiB by default.
 _CHUNK_ROWS = 1000
@@ -30,6 +29,10 @@ def write(
     alias: str, statements: Statements, messages: Sequence[NewMessage], *, store_args: bool
 ) -> list[Enqueued]:
     """Write messages, all or none, in the caller's transaction where there is one."""
+    if len(messages) == 1 and messages[0].on_duplicate is None:
+        record = args_record(messages[0]) if store_args else None
+        if record is None or statements.writes_args_at_once:
+            return [_write_one(alias, statements, messages[0], record)]
     # An error that leaves a block without a savepoint would spoil the caller's transaction.
     may_refuse = any(m.on_duplicate is OnDuplicate.RAISE for m in messages)
     answers: dict[int, Enqueued] = {}
@@ -40,6 +43,23 @@ def write(
         if store_args:
             _store_args(alias, statements, messages, answers)
     return [answers[place] for place in range(len(messages))]
+
+
+def _write_one(
+    alias: str, statements: Statements, message: NewMessage, args: BucketRecord | None
+) -> Enqueued:
+    """Write a message whose id cannot clash, in one statement: one round trip, no transaction."""
+    connection = connections[alias]
+    new, run_at = [rows.new_message(message)], [message.run_at]
+    with transaction.mark_for_rollback_on_error(using=alias):
+        if args is None:
+            written = statements.enqueue(connection, new, run_at, ())
+        else:
+            written = statements.enqueue_with_args(connection, new, run_at, args)
+    ((pk, lease, at),) = written.values()
+    key = message.key
+    key = RoutingKey(key.topic, key.queue, key.priority, key.id_, pk, lease)
+    return Enqueued(key=key, duplicate=False, enqueued_at=at)
 
 
 def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
@@ -72,7 +92,8 @@ def _write_chunk(alias: str, statements: Statements, chunk: Sequence[NewMessage]
         run_at = [message.run_at for message in left.values()]
         for id_, written in statements.enqueue(connection, new, run_at, policy).items():
             pk, lease, at = written
-            key = replace(left.pop(id_).key, pk=pk, lease=lease)
+            key = left.pop(id_).key
+            key = RoutingKey(key.topic, key.queue, key.priority, id_, pk, lease)
             found[id_] = Enqueued(key=key, duplicate=False, enqueued_at=at)
         if left:
             now = statements.read_now(connection)

@@ -21,6 +21,7 @@ from django_repid.brokers.database.statements import (
 from django_repid.core.message import MessageState
 
 _DUPLICATE_KEY = 1062
+_WRITTEN = "message_id, id, lease, enqueued_at"
 
 
 class MySQLStatements(Statements):
@@ -81,8 +82,12 @@ class MySQLStatements(Statements):
     ) -> dict[str, tuple[int, int, int]]:
         """See `Statements.enqueue`."""
         if not replaceable:
+            sql, parameters = self.insert(new, run_at)
             with connection.cursor() as cursor:
-                cursor.execute(*self.insert(new, run_at))
+                if connection.features.can_return_rows_from_bulk_insert:  # MariaDB
+                    cursor.execute(f"{sql} RETURNING {_WRITTEN}", parameters)
+                    return {id_: (pk, lease, at) for id_, pk, lease, at in cursor.fetchall()}
+                cursor.execute(sql, parameters)
             ids = [values[0] for values in new]
         else:
             pairs = zip(new, run_at, strict=True)
@@ -147,8 +152,7 @@ class MySQLStatements(Statements):
             return {}
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT message_id, id, lease, enqueued_at FROM {self.message} "
-                f"WHERE message_id IN ({self.marks(ids)})",
+                f"SELECT {_WRITTEN} FROM {self.message} WHERE message_id IN ({self.marks(ids)})",
                 list(ids),
             )
             return {id_: (pk, lease, at) for id_, pk, lease, at in cursor.fetchall()}

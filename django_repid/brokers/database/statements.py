@@ -6,11 +6,13 @@ parameters. Table and column names are our models' own, so the texts are put tog
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
+from django_repid.core.bucket import BucketRecord
 from django_repid.core.message import MessageState
 from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, Failure, Message, Queue
@@ -60,6 +62,8 @@ class Statements:
     for_update: ClassVar[str] = " FOR UPDATE"
     #: The same, leaving out rows that another transaction holds.
     skip_locked: ClassVar[str] = " FOR UPDATE SKIP LOCKED"
+    #: Whether `enqueue_with_args` is there.
+    writes_args_at_once: ClassVar[bool] = False
     #: What a bucket's INSERT does where the id is taken.
     on_taken: ClassVar[str] = "ON CONFLICT (bucket_id) DO UPDATE SET "
     #: The new row's value of a column in that clause.
@@ -127,6 +131,16 @@ class Statements:
         overwritten, keeping its key and its lease. Any other is left alone and not locked: its
         worker would wait for the caller's transaction. Without `replaceable` no id is taken.
         """
+        raise NotImplementedError
+
+    def enqueue_with_args(
+        self,
+        connection: BaseDatabaseWrapper,
+        new: Sequence[tuple[Any, ...]],
+        run_at: Sequence[int | None],
+        args: BucketRecord,
+    ) -> dict[str, tuple[int, int, int]]:
+        """Insert a message and its args bucket in one statement; see `writes_args_at_once`."""
         raise NotImplementedError
 
     def held(self, connection: BaseDatabaseWrapper, keys: Sequence[int]) -> dict[int, int]:
@@ -272,19 +286,16 @@ class Statements:
         self, new: Sequence[tuple[Any, ...]], run_at: Sequence[int | None]
     ) -> tuple[str, list[Any]]:
         """Return the INSERT of new messages with one row of VALUES for each."""
-        names = ", ".join((*rows.NEW_COLUMNS, *rows.TIME_COLUMNS, *rows.FIRST_VALUES))
-        row = ", ".join(
-            (
-                self.marks(rows.NEW_COLUMNS),
-                f"COALESCE(%s, {self.now})",
-                f"COALESCE(%s, {self.now})",
-                self.now,
-                *rows.FIRST_VALUES.values(),
-            )
-        )
         now = self.now_parameter()
         parameters: list[Any] = []
         for values, at in zip(new, run_at, strict=True):
             parameters += [*values, at, now, at, now, now]
-        body = ", ".join([f"({row})"] * len(new))
-        return f"INSERT INTO {self.message} ({names}) VALUES {body}", parameters
+        into, row = self._insert_text
+        return into + ", ".join([row] * len(new)), parameters
+
+    @cached_property
+    def _insert_text(self) -> tuple[str, str]:
+        names = ", ".join((*rows.NEW_COLUMNS, *rows.TIME_COLUMNS, *rows.FIRST_VALUES))
+        due = f"COALESCE(%s, {self.now})"
+        values = (self.marks(rows.NEW_COLUMNS), due, due, self.now, *rows.FIRST_VALUES.values())
+        return f"INSERT INTO {self.message} ({names}) VALUES ", f"({', '.join(values)})"
