@@ -170,7 +170,7 @@ class Job(JobTerms):
         self._answer = answer
         if answer.duplicate:
             logger.info("Job id_=%r waits or runs already: not enqueued again.", self.id_)
-        return Receipt(answer.key, self.args or "", order.message.parameters, answer.duplicate)
+        return Receipt(answer.key, self.args or "", order.message.spec, answer.duplicate)
 
 
 async def _enqueue(job: Job) -> Receipt:

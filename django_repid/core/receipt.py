@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django_repid.core.codec import Spec
 from django_repid.core.message import Parameters, RoutingKey
 
 
@@ -18,8 +19,13 @@ class Receipt:
 
     key: RoutingKey
     payload: str
-    parameters: Parameters
+    spec: Spec
     duplicate: bool | None = False
+
+    @property
+    def parameters(self) -> Parameters:
+        """The terms of the job. Made when they are asked for: nobody does, of thousands."""
+        return Parameters.of(self.spec)
 
     def __iter__(self) -> Iterator[Any]:  # a union could not be unpacked into typed names
         """Unpack as Repid's tuple does."""

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import exchange, rows
-from django_repid.brokers.database.exchange import unnest
+from django_repid.brokers.database.arrays import columns, unnest
 from django_repid.brokers.database.statements import Head, Statements, Taking, found_heads
 from django_repid.core.bucket import BucketRecord
 from django_repid.core.message import MessageState
@@ -82,8 +82,9 @@ class PostgreSQLStatements(Statements):
         due = "coalesce(v.run_at, clock.now)"
         clock = f"(SELECT {self.now} AS now) AS clock"
         source = f"{clock}, {unnest((*rows.NEW_COLUMNS, 'run_at'))}"
-        columns: list[Any] = [list(column) for column in zip(*new, strict=True)]
-        parameters: list[Any] = [self.now_parameter(), *columns, list(run_at)]
+        names_of_new = (*rows.NEW_COLUMNS, "run_at")
+        with_run_at = [(*values, at) for values, at in zip(new, run_at, strict=True)]
+        parameters: list[Any] = [self.now_parameter(), *columns(names_of_new, with_run_at)]
         written = "message_id, id, lease, enqueued_at"
         with connection.cursor() as cursor:
             cursor.execute(
@@ -147,5 +148,5 @@ class PostgreSQLStatements(Statements):
             cursor.execute(
                 f"INSERT INTO {self.bucket} ({names}) SELECT v.* FROM "
                 f"{unnest(rows.BUCKET_COLUMNS)} {self.on_taken}{self.upsert_set}",
-                [list(column) for column in zip(*values, strict=True)],
+                columns(rows.BUCKET_COLUMNS, values),
             )
