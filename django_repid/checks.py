@@ -39,8 +39,9 @@ SQLITE_OPTIONS = """"OPTIONS": {
 #: Seconds for which a writer should be ready to wait for another. Django's default is 5.
 _LEAST_TIMEOUT = 10
 
-#: The connections of a worker beside those of its actors: broker, heartbeat, janitor.
-OWN_CONNECTIONS = 3
+#: The connections of a worker beside those of its actors: broker, heartbeat, janitor, and on
+#: PostgreSQL the bell.
+OWN_CONNECTIONS = 4
 
 
 @register("django_repid")

@@ -138,8 +138,10 @@ class MessageBroker(Protocol):
     """A store of messages."""
 
     blocking: bool
-    #: Whether `bell` rings for every message, so that idle workers may poll more rarely.
-    rings: bool
+
+    @property
+    def rings(self) -> bool:
+        """Whether `bell` rings for every message now, so that idle workers may poll more rarely."""
 
     @property
     def courtesy_seconds(self) -> float:

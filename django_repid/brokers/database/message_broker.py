@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from django.db import connections, transaction
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import alias_for, guarded, transaction_on
+from django_repid.brokers.database.bells import Bells, Listener, ring_safely
 from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker
 from django_repid.brokers.database.claiming import DatabaseClaiming
 from django_repid.brokers.database.enqueue import write
@@ -23,14 +25,24 @@ class DatabaseMessageBroker(DatabaseClaiming):
         commit_with: an alias whose transactions an enqueue waits for, where the messages live on
             another one. The message is written when that transaction commits; a crash between the
             two commits loses it.
+        bell: whether enqueues wake sleeping workers, and workers listen; else they only poll. A
+            pooler that breaks LISTEN (PgBouncer in transaction mode) is a reason to say False.
 
     """
 
     blocking = True
-    rings = False
 
-    def __init__(self, database: str | None = None, commit_with: str | None = None) -> None:
+    def __init__(
+        self,
+        database: str | None = None,
+        commit_with: str | None = None,
+        *,
+        bell: bool = True,
+    ) -> None:
         super().__init__()
+        self._rings_bells = bell
+        self._bells = Bells()
+        self._listener: Listener | None = None
         self._database = database
         self.commit_with = commit_with
 
@@ -76,7 +88,9 @@ class DatabaseMessageBroker(DatabaseClaiming):
 
     @guarded
     def _write(self, messages: Sequence[NewMessage], *, store_args: bool) -> list[Enqueued]:
-        return write(self.alias, self._statements, messages, store_args=store_args)
+        answers = write(self.alias, self._statements, messages, store_args=store_args)
+        self._announce()
+        return answers
 
     @guarded
     def seize(self, id_: str, states: Collection[MessageState]) -> StoredMessage | None:
@@ -90,6 +104,7 @@ class DatabaseMessageBroker(DatabaseClaiming):
         """See `MessageBroker.free`."""
         with transaction_on(self.alias):
             self._statements.free(connections[self.alias], sorted(bucket_ids))
+        self._announce()
 
     @guarded
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
@@ -107,8 +122,34 @@ class DatabaseMessageBroker(DatabaseClaiming):
             paused_at=None, paused_by="", pause_reason=""
         )
         self._look = None
+        self._announce()
+
+    def _announce(self) -> None:
+        """Ring the bell once what was written is committed."""
+        if self._rings_bells:
+            alias = self.alias
+            transaction.on_commit(partial(ring_safely, self._bells, alias), using=alias)
+
+    @property
+    def rings(self) -> bool:
+        """See `MessageBroker.rings`: on PostgreSQL, while the listener is connected."""
+        return self._listener is not None and self._listener.hears_all
 
     @contextmanager
     def bell(self, ring: Callable[[], None]) -> Iterator[None]:
-        """See `MessageBroker.bell`: the worker's polling finds what there is."""
-        yield
+        """See `MessageBroker.bell`. Where no bell can be heard, polling finds what there is."""
+        if not self._rings_bells:
+            yield
+            return
+
+        def heard() -> None:
+            self._look = None
+            ring()
+
+        self._listener = listener = Listener(self.alias, heard)
+        listener.start()
+        try:
+            yield
+        finally:
+            self._listener = None
+            listener.stop()
