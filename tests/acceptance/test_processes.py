@@ -31,7 +31,7 @@ def test_a_burst_is_shared_and_ends_with_0() -> None:
     assert sum(counts) == 60
     assert done.stdout.count("repid worker\n") == 1
     assert "3 threads for sync actors, in each of 2 processes" in done.stdout
-    assert "at most 44 to each database" in done.stdout
+    assert "at most 46 to each database" in done.stdout
     assert ("SQLite has one writer" in done.stderr) == (connection.vendor == "sqlite")
     assert "starts again" not in done.stderr
 

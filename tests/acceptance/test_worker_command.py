@@ -38,7 +38,7 @@ def test_it_says_what_it_will_do_and_ends_when_nothing_is_left() -> None:
     done = run("repid_worker", "--burst", "--worker-id", "w1", "--threads", "3")
 
     assert done.returncode == 0, done.stderr
-    for expected in ("default (", "queues       all", "add,", "3 threads", "at most 22 to each"):
+    for expected in ("default (", "queues       all", "add,", "3 threads", "at most 23 to each"):
         assert expected in done.stdout
     assert "processed 1 jobs" in done.stdout
     assert job.wait_sync(1).value == 42
