@@ -18,7 +18,7 @@ export COVERAGE_FILE = $(abspath $(VENV))/coverage.data
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types arch migrations docs coverage check package bench-quick clean
+.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -70,6 +70,10 @@ package: $(VENV)/.package ## Build wheel and sdist, and try the wheel in an empt
 	@$(BIN)/python -c "$$CHECK_CONTENTS"
 	@cd build && venv-package/bin/python -c "$$CHECK_INSTALLED"
 
+bench: .venv-bench/.installed ## Measure everything beside rivals (long), and write docs/benchmarks.md
+	@.venv-bench/bin/python -m tests.benchmarks --scale full $(ARGS); failed=$$?; \
+	  .venv-bench/bin/python -m tests.benchmarks --scale full --render && exit $$failed
+
 bench-quick: $(VENV)/.test ## Measure enqueue and run, in a minute
 	@$(BIN)/python -m tests.benchmarks.quick $(ARGS)
 
@@ -114,6 +118,26 @@ $(VENV)/.package: $(VENV)/.made pyproject.toml
 	@$(call make-environment,.venv-demo)
 	@.venv-demo/bin/python -m pip install -qq --disable-pip-version-check --editable ".[pydantic]"
 	@touch $@
+
+# Rivals, pinned; some of them want another redis-py, and get an environment beside it.
+.venv-bench/.installed: pyproject.toml $(wildcard tests/benchmarks/requirements*.txt)
+	@echo "Making .venv-bench and .venv-bench-redis5 (once, a minute or two)"
+	@$(call make-bench-environment,.venv-bench)
+	@$(call make-bench-environment,.venv-bench-redis5)
+	@.venv-bench/bin/python -m pip install -qq --disable-pip-version-check \
+	  --requirement tests/benchmarks/requirements.txt --editable .
+	@.venv-bench-redis5/bin/python -m pip install -qq --disable-pip-version-check \
+	  --requirement tests/benchmarks/requirements-redis5.txt
+	@touch $@
+
+# Make the environment $(1) of $(PYTHON), or of the first that is new enough for every rival.
+define make-bench-environment
+python=$$(for one in $(PYTHON) python3.14 python3.13 python3.12; do \
+  $$one -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo $$one && break; done); \
+test -n "$$python" || { echo "The benchmarks need Python 3.12 or newer, for instance:" \
+  "make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }; \
+$$python -m venv $(1) && $(1)/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
+endef
 
 # Make the environment $(1), or say what is missing.
 define make-environment

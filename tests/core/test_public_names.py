@@ -25,7 +25,16 @@ NAMES = {
     *["BrokerUnavailable"],
 }
 TYPING = {
-    *["MessageBroker", "BucketBroker", "Claim", "ClaimRequest", "Want", "Beat", "Peer", "WorkerInfo"],
+    *[
+        "MessageBroker",
+        "BucketBroker",
+        "Claim",
+        "ClaimRequest",
+        "Want",
+        "Beat",
+        "Peer",
+        "WorkerInfo",
+    ],
     *["ConverterT", "RetryPolicyT", "SerializerT"],
 }
 

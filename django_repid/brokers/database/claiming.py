@@ -29,7 +29,7 @@ HEADS_SECONDS = 0.25
 
 #: The same, of a worker that is busy, for kinds of actors that have room and for which no due
 #: message was known. A look costs 0.2 to 2 ms (measured): this makes it a few per cent of the time.
-_BUSY_SECONDS = 0.02
+_BUSY_SECONDS = 0.05
 
 #: For how long a message that only newer workers can read is left to them.
 _NEWER_FORMAT_PAUSE_US = 60_000_000
