@@ -57,43 +57,48 @@ def _drains(rows: dict[str, Outcome], path: Path) -> None:
         len(panels), figsize=(7.5, sum(heights) * 0.27), height_ratios=heights, squeeze=False
     )
     for axis, (title, figures) in zip(axes[:, 0], panels, strict=True):
-        values = [one.counted for one in figures]
-        _bars(axis, figures, values, [f"{value:,.0f}" for value in values])
+        _bars(axis, figures)
         axis.set_title(f"{title}, jobs/s", loc="left", fontsize=10, color=TEXT)
-    _write(figure, path)
+    _save(figure, path)
 
 
 def _pickup(outcome: Outcome, path: Path) -> None:
+    """Draw a dot at the median and a line to the 99th percentile; times need a log scale."""
     figures = _measured(outcome)
-    figure, axes = plt.subplots(figsize=(7.5, len(figures) * 0.3 + 0.7))
-    tails = [one.median("p99") for one in figures]
-    texts = [
-        f"p50 {one.value:.3g}, p99 {tail:.3g}" for one, tail in zip(figures, tails, strict=True)
-    ]
-    _bars(axes, figures, [one.value for one in figures], texts, tails)
-    axes.set_xscale("log")
-    axes.set_title("ms from enqueue to start, idle worker", loc="left", fontsize=10, color=TEXT)
-    _write(figure, path)
+    figure, axis = plt.subplots(figsize=(7.5, len(figures) * 0.3 + 0.7))
+    for place, one in enumerate(figures):
+        tail, colour = one.median("p99"), _colour(one)
+        axis.plot([one.value, tail], [place, place], "-", color=colour, linewidth=2)
+        axis.plot(one.value, place, "o", color=colour)
+        axis.plot(tail, place, "|", color=colour, markersize=9)
+        _write_beside(axis, tail, place, f"p50 {one.value:.3g}, p99 {tail:.3g}")
+    axis.set_xscale("log")
+    _name(axis, figures, 0.4)
+    axis.set_title("ms from enqueue to start, idle worker", loc="left", fontsize=10, color=TEXT)
+    _save(figure, path)
 
 
-def _bars(
-    axis: Any,
-    figures: list[Figure],
-    values: list[float],
-    texts: list[str],
-    tails: list[float] | None = None,
-) -> None:
-    """Draw one horizontal bar for each figure, and a mark for its tail."""
-    places = range(len(figures))
-    colours = [RIVAL if one.rival else OURS for one in figures]
-    axis.barh(places, values, color=colours, height=0.7)
-    if tails:
-        axis.plot(tails, places, "|", color=TEXT, markersize=9)
-    for place, value, text in zip(places, tails or values, texts, strict=True):
-        axis.annotate(text, (value, place), (5, 0), textcoords="offset points", va="center")
-    axis.set_yticks(places, [one.label for one in figures])
+def _bars(axis: Any, figures: list[Figure]) -> None:
+    """Draw one horizontal bar for each figure."""
+    values = [one.counted for one in figures]
+    axis.barh(range(len(figures)), values, color=[_colour(one) for one in figures], height=0.7)
+    for place, value in enumerate(values):
+        _write_beside(axis, value, place, f"{value:,.0f}")
+    _name(axis, figures, 0.2)
+
+
+def _colour(figure: Figure) -> str:
+    return OURS if figure.label.startswith("django_repid") else RIVAL
+
+
+def _write_beside(axis: Any, value: float, place: int, text: str) -> None:
+    axis.annotate(text, (value, place), (6, 0), textcoords="offset points", va="center")
+
+
+def _name(axis: Any, figures: list[Figure], margin: float) -> None:
+    axis.set_yticks(range(len(figures)), [one.label for one in figures])
     axis.tick_params(axis="y", length=0)
-    axis.margins(x=0.2)
+    axis.margins(x=margin)
     axis.invert_yaxis()
 
 
@@ -101,7 +106,7 @@ def _measured(outcome: Outcome) -> list[Figure]:
     return [one for one in outcome.figures if one.values]
 
 
-def _write(figure: Any, path: Path) -> None:
+def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path, transparent=True, metadata={"Date": None})
     plt.close(figure)
