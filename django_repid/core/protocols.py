@@ -246,6 +246,9 @@ class MessageBroker(Protocol):
         only count them all.
         """
 
+    def tend(self) -> None:
+        """Do what the store needs after many settlements; others go on meanwhile."""
+
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """Return those of the ids whose bucket holds a message's arguments."""
 

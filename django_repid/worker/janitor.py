@@ -18,6 +18,8 @@ logger = logging.getLogger("django_repid.worker")
 SWEEP_SECONDS = 5.0
 _ORPHANS_SECONDS = 60.0
 _PRUNE_SECONDS = 60.0
+#: The store is tended each time this worker has settled so many jobs: see `MessageBroker.tend`.
+_TEND_EACH = 100_000
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Janitor:
         connection: Connection,
         heartbeat: Heartbeat,
         strangers: Mapping[str, str],
+        processed: Callable[[], int] = lambda: 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
@@ -51,6 +54,8 @@ class Janitor:
         #: Actors that this worker does not know and that have due jobs, with the queue of one.
         self._strangers = strangers
         self._warned: set[str] = set()
+        self._processed = processed
+        self._tended_at = 0
         self._monotonic = monotonic
         self._silences: dict[int, _Silence] = {}
         self._own_beats = -1
@@ -68,6 +73,9 @@ class Janitor:
         if now >= self._next_prune:
             self._next_prune = now + _PRUNE_SECONDS
             prune(self._connection)
+        if (processed := self._processed()) - self._tended_at >= _TEND_EACH:
+            self._tended_at = processed
+            self._broker.tend()
         return SWEEP_SECONDS
 
     def _sweep(self) -> None:

@@ -78,7 +78,9 @@ class Run:
             connection.message_broker, info, options.beat_seconds, self._on_loop.cancel
         )
         self._desk = self._make_desk(serving, info.name)
-        janitor = Janitor(connection, self._heartbeat, self._desk.strangers)
+        janitor = Janitor(
+            connection, self._heartbeat, self._desk.strangers, lambda: self._desk.processed
+        )
         self._services = [Service(self._heartbeat), Service(janitor)]
 
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:

@@ -1,5 +1,6 @@
 """Models and migrations."""
 
+import time
 import warnings
 
 import pytest
@@ -7,6 +8,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 
+from django_repid import DatabaseMessageBroker
 from django_repid.models import Bucket, Message, Queue
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db]
@@ -56,3 +58,43 @@ def test_the_claim_has_one_index_and_no_more_than_it_needs() -> None:
         ("worker_id",),
         ("waits_for",),
     }
+
+
+def storage_options() -> str:
+    with connection.cursor() as cursor:
+        table = Message._meta.db_table
+        text = "SELECT coalesce(reloptions::text, '') FROM pg_class WHERE relname = %s"
+        cursor.execute(text, [table])
+        return str(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_how_postgresql_stores_the_hot_table_can_be_taken_back() -> None:
+    asks = connection.vendor == "postgresql"
+    assert not asks or "fillfactor=80" in storage_options()
+
+    call_command("migrate", "django_repid", "0001", verbosity=0)
+    assert not asks or storage_options() == ""
+
+    call_command("migrate", "django_repid", verbosity=0)
+    assert not asks or "autovacuum_vacuum_scale_factor=0.01" in storage_options()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tending_removes_what_is_dead() -> None:
+    def vacuums() -> int:
+        with connection.cursor() as cursor:
+            table = Message._meta.db_table
+            cursor.execute("SELECT pg_stat_get_vacuum_count(%s::regclass)", [table])
+            return int(cursor.fetchone()[0])
+
+    broker = DatabaseMessageBroker()
+    if connection.vendor != "postgresql":
+        broker.tend()  # there is nothing to do
+        return
+    before = vacuums()
+    broker.tend()
+    end = time.monotonic() + 20
+    while vacuums() == before:
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -24,8 +24,13 @@ class Scene:
         self.stage = Stage(self.connection)  # its worker is the silent peer
         self.heartbeat = Heartbeat(self.broker, worker_info("me"), 5, lambda _: None)
         self.now = 1000.0
+        self.processed = 0
         self.janitor = Janitor(
-            self.connection, self.heartbeat, strangers or {}, monotonic=lambda: self.now
+            self.connection,
+            self.heartbeat,
+            strangers or {},
+            lambda: self.processed,
+            monotonic=lambda: self.now,
         )
 
     def run_job_of_peer(self) -> None:
@@ -148,3 +153,17 @@ def test_this_process_lives_and_one_that_never_was_does_not() -> None:
     assert lives(replace(me, host="elsewhere")) is None
     assert lives(replace(me, boot_id="another boot")) is None
     assert lives(worker_info()) is None
+
+
+def test_the_store_is_tended_after_each_hundred_thousand_jobs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scene = Scene()
+    tended: list[int] = []
+    monkeypatch.setattr(scene.broker, "tend", lambda: tended.append(scene.processed))
+
+    for processed in (99_999, 100_000, 150_000, 200_000, 200_001):
+        scene.processed = processed
+        scene.sweep()
+
+    assert tended == [100_000, 200_000]

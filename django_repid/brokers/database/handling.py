@@ -10,6 +10,7 @@ from django_repid.brokers.database.retention import Retention
 from django_repid.brokers.database.roster import DatabaseRoster
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.message import MessageCategory, MessageState, StoredMessage
+from django_repid.models import Message
 
 
 class DatabaseHandling(DatabaseRoster):
@@ -58,6 +59,19 @@ class DatabaseHandling(DatabaseRoster):
         dead, _ = statements_for(connection).heads(connection, MessageState.DEAD)
         rooms = Retention(self.alias, dead_before, statistics_before)
         return rooms.count() if dry_run else rooms.remove(dead, limit)
+
+    @guarded
+    def tend(self) -> None:
+        """See `MessageBroker.tend`: PostgreSQL's own vacuum comes once a minute at best.
+
+        Dead entries at the head of the claim's index took a run of a million jobs from 42k to 12k
+        jobs/s; with a vacuum each 100k jobs it kept 35k to the end (measured). Whoever does not
+        own the table is warned by the server, no more.
+        """
+        connection = connections[self.alias]
+        if connection.vendor == "postgresql" and not connection.in_atomic_block:
+            with connection.cursor() as cursor:
+                cursor.execute(f"VACUUM (SKIP_LOCKED) {Message._meta.db_table}")
 
     @guarded
     def referred(self, args_ids: Collection[str]) -> set[str]:

@@ -75,6 +75,9 @@ class InMemoryHandling:
                 self._drop(message)
         return {"dead jobs": len(old) if dry_run else len(old[:limit])}
 
+    def tend(self) -> None:
+        """See `MessageBroker.tend`: there is nothing to do."""
+
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         with self._lock:
