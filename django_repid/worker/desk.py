@@ -136,7 +136,8 @@ class Desk:
         except ConfigurationError:
             raise  # it will not mend by itself
         except Exception as error:
-            logger.exception("The broker thread met an error.")
+            if not self._outage_pause:  # once, as an outage
+                logger.exception("The broker thread met an error.")
             self._wait_for_store(error)
             return True
         self._outage_pause = 0.0
