@@ -34,8 +34,7 @@ class Group:
         if self.mean_us is None:
             return free
         ahead = int(self.capacity * _PREFETCH_US / max(self.mean_us, 1.0))
-        # A thousand jobs that end together are followed by a thousand that are here already: one
-        # batch in advance brought jobs of 50 ms to a third of their ideal rate (measured).
+        # Where a thousand run at once, a thousand may end together.
         ahead = min(ahead, max(batch, self.capacity))
         room = free + ahead
         return room if free > 0 or room * 2 >= ahead else 0
