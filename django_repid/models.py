@@ -6,7 +6,7 @@ case-sensitive on every database. The hot paths run raw SQL (`brokers.database`)
 for migrations, for the admin and for queries of your own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db import models
@@ -35,24 +35,30 @@ class MicrosecondsField(models.BigIntegerField):  # type: ignore[type-arg]  # as
 class LeanIndex(models.Index):
     """An index that leaves out the rows that nobody looks for, where the database can do that.
 
-    `where` says which rows are in it, on the vendors `on`; elsewhere all are. Django's own
-    `condition` would make no index at all on MariaDB and MySQL, and warn.
+    `where` says for a vendor which rows are in it; on vendors that it does not name all are.
+    Django's own `condition` would make no index at all on MariaDB and MySQL, and warn.
     """
 
-    def __init__(self, *, where: models.Q, on: Sequence[str], **options: Any) -> None:
+    def __init__(self, *, where: Mapping[str, models.Q], **options: Any) -> None:
         super().__init__(**options)
-        self.where, self.on = where, tuple(on)
+        self.where = dict(where)
 
     def deconstruct(self) -> Any:
         """Return what a migration needs to make it again."""
         path, arguments, options = super().deconstruct()
-        return path, arguments, {**options, "where": self.where, "on": self.on}
+        return path, arguments, {**options, "where": self.where}
 
     def create_sql(self, model: Any, schema_editor: Any, using: str = "", **options: Any) -> Any:
         """Return the statement that makes it on the schema editor's database."""
-        where = self.where if schema_editor.connection.vendor in self.on else None
+        where = self.where.get(schema_editor.connection.vendor)
         plain = models.Index(fields=self.fields, name=self.name, condition=where)
         return plain.create_sql(model, schema_editor, using=using, **options)
+
+
+def _known(column: str) -> dict[str, models.Q]:
+    """Return the rows in which a column is set, for the vendors that can leave out the others."""
+    there = models.Q((f"{column}__isnull", False))
+    return {"postgresql": there, "sqlite": there}
 
 
 class Message(models.Model):
@@ -103,20 +109,21 @@ class Message(models.Model):
             LeanIndex(
                 fields=["state", "queue", "topic", "priority", "run_at", "id"],
                 name="repid_message_claim",
-                where=~models.Q(state=MessageState.RUNNING.value),
-                on=("postgresql",),
+                where={"postgresql": ~models.Q(state=MessageState.RUNNING.value)},
             ),
+            # On PostgreSQL also the way to all running rows, which the other index leaves out.
             LeanIndex(
                 fields=["worker_id"],
                 name="repid_message_worker",
-                where=models.Q(worker_id__isnull=False),
-                on=("postgresql", "sqlite"),
+                where={
+                    **_known("worker_id"),
+                    "postgresql": models.Q(state=MessageState.RUNNING.value),
+                },
             ),
             LeanIndex(
                 fields=["waits_for"],
                 name="repid_message_waits_for",
-                where=models.Q(waits_for__isnull=False),
-                on=("postgresql", "sqlite"),
+                where=_known("waits_for"),
             ),
         ]
 
@@ -165,8 +172,7 @@ class Bucket(models.Model):
             LeanIndex(
                 fields=["expires_at"],
                 name="repid_bucket_expires",
-                where=models.Q(expires_at__isnull=False),
-                on=("postgresql", "sqlite"),
+                where=_known("expires_at"),
             ),
         ]
 

@@ -13,10 +13,10 @@ from django.db import connections
 from django_repid.brokers.database import rows, settle
 from django_repid.brokers.database.access import guarded, transaction_on
 from django_repid.brokers.database.handling import DatabaseHandling
-from django_repid.brokers.database.statements import Head, Statements, Taking
+from django_repid.brokers.database.heads import Head, Taking
+from django_repid.brokers.database.statements import Statements
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.codec import NewerFormat
-from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.message import MessageState, StoredMessage
 from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, Want
 from django_repid.core.settlement import Settlement
@@ -111,9 +111,10 @@ class DatabaseClaiming(DatabaseHandling):
             if is_old and look.is_due_again(left):
                 look = self._find_heads()
                 taken = [*taken, *self._exchange(left, look, (), results)[0]]
-        except BrokerUnavailable:
+        except Exception:
             if not taken and not ends:
                 raise
+            logger.exception("A claim's second part failed; its first part stands.")
         # Never behind what the database has just said, however long this thread was held up.
         now = max([look.time(), *(row[rows.CLAIMED_AT] for row in taken)])
         messages = sorted(self._readable(taken, now), key=_rank)

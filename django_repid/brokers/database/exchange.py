@@ -10,7 +10,8 @@ from typing import Any
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.arrays import integers, texts, unnest
-from django_repid.brokers.database.statements import OVERFETCH, Head, Statements, Taking
+from django_repid.brokers.database.heads import OVERFETCH, Head, Taking
+from django_repid.brokers.database.statements import Statements
 from django_repid.core.bucket import BucketRecord
 from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket
@@ -79,7 +80,7 @@ def _settling(statements: Statements, store_results: bool) -> list[str]:
     parts = [
         f"v AS MATERIALIZED (SELECT * FROM {unnest(_SUCCESS if store_results else _FENCE)})",
         f"gone AS (DELETE FROM {message} m USING v WHERE m.id = v.id AND m.lease = v.lease "
-        f"AND m.state = 1 RETURNING {kept})",
+        f"AND m.{statements.state_column} = 1 RETURNING {kept})",
     ]
     if not store_results:
         return parts
@@ -91,13 +92,14 @@ def _settling(statements: Statements, store_results: bool) -> list[str]:
         + ", ".join(f"gone.{name}" for name in _KEPT[1:])
     )
     # In the order of the ids, so that two workers that write the same buckets cannot deadlock;
-    # of equal ids in one batch the last one written stays.
+    # of equal ids in one batch the result of the job that ended last stays.
     parts += [
         f"kept AS (INSERT INTO {statements.bucket} ({', '.join(names)}) SELECT DISTINCT ON "
         f"(v.bucket_id) {values} FROM gone JOIN v USING (id) WHERE v.bucket_id IS NOT NULL "
-        f"ORDER BY v.bucket_id, v.finished_ns DESC {statements.on_taken}{statements.upsert_set})",
+        "ORDER BY v.bucket_id, v.finished_ns DESC, v.id DESC "
+        f"{statements.on_taken}{statements.upsert_set})",
         f"freed AS (UPDATE {message} m SET run_at = clock.now, waits_for = NULL FROM clock "
-        "WHERE m.waits_for IS NOT NULL AND m.state = 0 AND m.waits_for IN "
+        f"WHERE m.waits_for IS NOT NULL AND m.{statements.state_column} = 0 AND m.waits_for IN "
         "(SELECT v.bucket_id FROM gone JOIN v USING (id)))",
     ]
     return parts

@@ -11,13 +11,8 @@ from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
-from django_repid.brokers.database.statements import (
-    OVERFETCH,
-    Head,
-    Statements,
-    Taking,
-    found_heads,
-)
+from django_repid.brokers.database.heads import OVERFETCH, Head, Taking, found_heads
+from django_repid.brokers.database.statements import Statements
 from django_repid.core.message import MessageState
 
 _DUPLICATE_KEY = 1062

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from django_repid.brokers.database.statements import Head
+from django_repid.brokers.database.heads import Head
 from django_repid.core.message import MessageState
 from django_repid.models import Failure, Message, Statistic
 

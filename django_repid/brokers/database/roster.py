@@ -116,7 +116,8 @@ class DatabaseRoster:
             if connections[self.alias].features.has_select_for_update_skip_locked:
                 lost = lost.select_for_update(skip_locked=True)
             while keys := list(lost.values_list("pk", flat=True)[:_RESCUE_CHUNK]):
-                freed += self._free_running(self._messages.filter(pk__in=keys))
+                # By key alone: they are locked, and SQLite might go by the state instead.
+                freed += self._free(self._messages.filter(pk__in=keys))
         self._locks.forget(self._database_name, worker_id)
         return freed
 
@@ -125,7 +126,8 @@ class DatabaseRoster:
         """See `MessageBroker.rescue_orphans`."""
         # Messages first, workers second: a worker is registered before it claims, so whoever
         # owns a message seen here is seen below, unless it is gone. The lease guards the rest.
-        running = self._messages.filter(state=MessageState.RUNNING)
+        # In no order: by their keys, SQLite and PostgreSQL would read the whole table for it.
+        running = self._messages.filter(state=MessageState.RUNNING).order_by()
         seen = list(running.values_list("pk", "lease", "worker_id", "claimed_at"))
         known = set(self._workers.values_list("pk", flat=True))
         seized_before = self.now_us() - _SEIZED_US
@@ -133,12 +135,13 @@ class DatabaseRoster:
         for pk, lease, worker_id, claimed_at in seen:
             seized = worker_id is None and (claimed_at or 0) >= seized_before
             if worker_id not in known and not seized:
-                freed += self._free_running(running.filter(pk=pk, lease=lease))
+                freed += self._free(running.filter(pk=pk, lease=lease))
         return freed
 
     @staticmethod
-    def _free_running(messages: "QuerySet[Message]") -> int:
-        return messages.filter(state=MessageState.RUNNING).update(
+    def _free(messages: "QuerySet[Message]") -> int:
+        """Free running messages. Whoever calls it has seen to it that they still are."""
+        return messages.update(
             state=MessageState.READY,
             worker_id=None,
             claimed_at=None,

@@ -6,7 +6,8 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
-from django_repid.brokers.database.statements import Head, Statements, Taking, found_heads
+from django_repid.brokers.database.heads import Head, Taking, found_heads
+from django_repid.brokers.database.statements import Statements
 from django_repid.core import clock
 from django_repid.core.message import MessageState
 
