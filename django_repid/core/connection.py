@@ -6,7 +6,6 @@ Everything here is synchronous; `run` is the one way from a coroutine to it.
 import contextvars
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import ClassVar, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -17,7 +16,7 @@ from django_repid.core.host import host
 from django_repid.core.message import Enqueued, NewMessage, StoredMessage
 from django_repid.core.middleware import Middleware
 from django_repid.core.options import Options
-from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, MessageBroker
+from django_repid.core.protocols import BucketBroker, MessageBroker
 from django_repid.core.serializer import SerializerT
 from django_repid.core.settlement import Settlement
 
@@ -150,9 +149,9 @@ class Connection:
         go first: a crash in between runs the job again, and overwrites its result.
         """
         results = self.results_bucket_broker
-        if self._settles_at_once:
+        if self.settles_at_once:
             return self.message_broker.settle(settlements, results)
-        assert results is not None  # noqa: S101 - see `_settles_at_once`
+        assert results is not None  # noqa: S101 - see `settles_at_once`
         stored = [end.result for end in settlements if end.result is not None]
         if stored:
             results.store(stored)
@@ -161,15 +160,9 @@ class Connection:
             self.message_broker.free([record.id_ for record in stored])
         return lost
 
-    def claim(self, request: ClaimRequest, ends: Sequence[Settlement] = ()) -> Claim:
-        """Settle `ends` as `settle` does, and claim: in one go where that is one transaction."""
-        if self._settles_at_once:
-            return self.message_broker.claim(request, ends, self.results_bucket_broker)
-        lost = self.settle(ends) if ends else frozenset()
-        return replace(self.message_broker.claim(request), lost=lost)
-
     @property
-    def _settles_at_once(self) -> bool:
+    def settles_at_once(self) -> bool:
+        """Whether messages and results live in one store: settling is one transaction there."""
         results = self.results_bucket_broker
         return results is None or self.message_broker.stores(results)
 

@@ -193,8 +193,9 @@ class MessageBroker(Protocol):
     ) -> frozenset[int]:
         """Write the ends of claims in one transaction; return the keys (pk) of lost leases.
 
-        With `results`, a broker that `stores` says yes to, result buckets belong to it, and every
-        message that waits for one of them is made due. Of a lost lease nothing is written.
+        With `results`, a broker that `stores` says yes to, result buckets belong to it (of equal
+        ids the one that ended last stays), and every message that waits for one of them is made
+        due. Of a lost lease nothing is written.
         """
 
     def free(self, bucket_ids: Collection[str]) -> None:

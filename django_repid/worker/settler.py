@@ -33,18 +33,23 @@ class Settler:
         self._write(self.pending)
 
     def claim(self, request: ClaimRequest) -> Claim | None:
-        """Write what is pending and claim, in one go; None if it could only be written.
+        """Write what is pending and claim, in one go where that is one transaction.
+
+        None if it could only be written.
 
         Raises:
             BrokerUnavailable: as `settle`.
 
         """
+        connection = self._connection
+        if self.pending and not connection.settles_at_once:
+            self.settle()
         ends = self.pending
         if not ends:
-            return self._connection.claim(request)
+            return connection.message_broker.claim(request)
         self._announce("before", ends)
         try:
-            claim = self._connection.claim(request, ends)
+            claim = connection.message_broker.claim(request, ends, connection.results_bucket_broker)
         except BrokerUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written

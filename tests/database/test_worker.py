@@ -26,6 +26,7 @@ from django_repid.connections import connections as repid
 from django_repid.core.clock import utc_now
 from django_repid.core.pruning import prune
 from django_repid.models import Bucket, Failure, Message, WorkerProcess
+from django_repid.testing.contract.kit import Stage, new
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
@@ -259,3 +260,20 @@ def test_a_claim_whose_arguments_cannot_be_fetched_is_handed_back(
 
     assert asyncio.run(worker.run()).processed == 1
     assert not Message.objects.exists()
+
+
+def test_what_a_claim_has_taken_is_returned_though_it_could_not_look_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = DatabaseMessageBroker()
+    stage = Stage(Connection(broker))
+    stage.enqueue(*[new() for _ in range(3)])
+    assert len(stage.claim(1)) == 1  # it knows of the others now
+
+    def fail(self: DatabaseMessageBroker) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(DatabaseMessageBroker, "_find_heads", fail)
+
+    assert len(stage.claim(100)) == 2
+    stage.close()

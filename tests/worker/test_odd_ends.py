@@ -1,13 +1,24 @@
 """Ends that nobody foresaw: none of them loses a job, and none runs it for ever."""
 
 import asyncio
+import logging
 import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from django_repid import Job, MessageCategory, Router, Worker
+from django_repid import (
+    BrokerUnavailable,
+    Connection,
+    InMemoryBucketBroker,
+    InMemoryMessageBroker,
+    Job,
+    MessageCategory,
+    Router,
+    Worker,
+)
+from django_repid.core.protocols import BucketBroker, Claim
 from tests.worker.kit import burst, memory
 
 
@@ -151,3 +162,42 @@ def test_an_error_of_the_store_that_nobody_knows_only_delays(
     Job(work, connection=connection).enqueue_sync()
 
     assert burst(connection, router) == 1
+
+
+class Apart(InMemoryMessageBroker):
+    """Messages whose results live elsewhere, and whose claims fail now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures = 0
+
+    def stores(self, buckets: BucketBroker) -> bool:
+        return False
+
+    def claim(self, *args: Any, **kwargs: Any) -> Claim:
+        if self.failures:
+            self.failures -= 1
+            raise BrokerUnavailable("gone for a moment")
+        return super().claim(*args, **kwargs)
+
+
+def test_ends_that_were_written_before_a_claim_failed_are_not_written_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker, router = Apart(), Router()
+    results = InMemoryBucketBroker(use_result_bucket=True)
+    connection = Connection(broker, None, results)
+
+    @router.actor
+    def work() -> str:
+        broker.failures = 2  # the next claims, the first of which comes with this job's end
+        return "done"
+
+    job = Job("work", connection=connection)
+    job.enqueue_sync()
+    with caplog.at_level(logging.WARNING, "django_repid"):
+        assert burst(connection, router) == 1
+
+    assert broker.failures == 0
+    assert "LeaseLost" not in caplog.text
+    assert job.result_sync() is not None

@@ -51,6 +51,7 @@ def _write_beside(
     if failures:
         statements.store_failures(connection, failures)
     if records and store_results:
+        records.sort(key=lambda record: record.finished_ns or 0)  # of equal ids the last one stays
         now = max(record.stored_at or 0 for record in records)
         statements.store_buckets(connection, bucket_values(records, now))
         if statements.anybody_waits(connection):

@@ -156,7 +156,7 @@ class InMemoryMessageBroker(InMemoryHandling):
                 if end.result is not None:
                     stored.append(end.result)
             if results is not None and stored:
-                results.store(stored)
+                results.store(sorted(stored, key=lambda record: record.finished_ns or 0))
                 self.free([record.id_ for record in stored])
         self._ring()
         return frozenset(lost)

@@ -1,6 +1,7 @@
 """Small makers of what the contract's tests need."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -154,7 +155,9 @@ def args_record(
 
 
 def ack(message: StoredMessage, result: BucketRecord | None = None) -> Settlement:
-    """End a claim: the row goes."""
+    """End a claim: the row goes. Its result comes from it, as a worker's does."""
+    if result is not None:
+        result = replace(result, origin=message, tries=message.tries, worker="someone")
     return settlement.gone(message, result=result, processed=True)
 
 

@@ -8,6 +8,7 @@ from django_repid.core.message import MessageCategory, MessageState, RoutingKey,
 from django_repid.core.settlement import Failure
 from django_repid.testing.contract.kit import (
     HOUR,
+    SECOND,
     Stage,
     StageFixture,
     ack,
@@ -125,6 +126,20 @@ class SettleContract(StageFixture):
         result = stage.result("same")
         assert result is not None
         assert result.data == "3"
+
+    def test_of_two_results_under_one_id_the_one_that_ended_last_stays(self, stage: Stage) -> None:
+        stage.enqueue(new(), new())
+        one, two = stage.claim()
+        now = stage.broker.now_us()
+
+        stage.settle(
+            ack(one, record("same", "later", now=now)),
+            ack(two, record("same", "earlier", now=now - SECOND)),
+        )
+
+        result = stage.result("same")
+        assert result is not None
+        assert result.data == "later"
 
     def test_a_result_overwrites_the_one_before(self, stage: Stage) -> None:
         for data in ("1", "2"):
