@@ -129,6 +129,7 @@ class DjangoHost(Host):
     """Django's part: see `Host`."""
 
     uses_lanes = True
+    child_setup = "django:setup"
 
     def __init__(self, actors: Actors) -> None:
         self._actors = actors

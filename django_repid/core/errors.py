@@ -95,3 +95,7 @@ class LeaseLost(RepidError):
 
 class BrokerUnavailable(RepidError):
     """The store that holds messages or buckets cannot be reached."""
+
+
+class RowLocked(BrokerUnavailable):
+    """A stranger's transaction has held a row of the store for too long; the rest of it works."""

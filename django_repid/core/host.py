@@ -60,6 +60,9 @@ class Host:
     def enqueued(self, connection: Any) -> None:
         """Be told of every enqueue, on its thread."""
 
+    #: What a new process must call first, as "module:function".
+    child_setup: str | None = None
+
     #: Whether the ORM calls of async actors need threads of their own.
     uses_lanes = False
 

@@ -145,7 +145,8 @@ class StoredMessage:
 
     Times are microseconds since the epoch by the store's clock. `run_at`: not before; of a dead
     message, when it died. `due_at`: when it became due, which `ttl` counts from (back-off moves
-    only `run_at`). `tries`: failed attempts so far. `waits_for`: the bucket it waits for.
+    only `run_at`). `tries`: failed attempts so far. `suspicion`: see `core.suspicion`.
+    `waits_for`: the bucket it waits for.
     Nobody changes one; it is not frozen for the reason that `Spec` is not.
     """
 
@@ -163,6 +164,7 @@ class StoredMessage:
     worker_id: int | None
     tries: int
     crashes: int
+    suspicion: int
     payload: str | None
     args_id: str | None
     waits_for: str | None

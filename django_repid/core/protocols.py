@@ -259,5 +259,17 @@ class MessageBroker(Protocol):
     def resume(self, queue: str) -> None:
         """Let workers claim from `queue` again."""
 
+    def give_back(self, worker_id: int, in_hand: Collection[int]) -> int:
+        """Free what a live worker holds besides those keys, counters as they were; say how many.
+
+        It has not got the others in hand if the answer to a claim was lost on its way.
+        """
+
+    def own_session(self) -> AbstractContextManager[None]:
+        """Wrap a thread of the worker's own, which must not wait long for anything in the store.
+
+        What a stranger's lock keeps it from raises `RowLocked` there, and can be tried again.
+        """
+
     def bell(self, ring: Callable[[], None]) -> AbstractContextManager[None]:
         """Call `ring`, from any thread, when a message may have become due, while entered."""

@@ -26,9 +26,10 @@ class Failure:
 class Settlement:
     """The end of one claim: its row's next state, and what is written with it.
 
-    `state` None removes the row. READY puts it back with `run_at`, `due_at`, `tries`, `crashes`
-    and `waits_for` as given here; DEAD with `dead_reason`. All of it applies only if the store
-    still holds `message.key` (pk and lease) in state RUNNING; otherwise nothing is written.
+    `state` None removes the row. READY puts it back with `run_at`, `due_at`, `tries`, `crashes`,
+    `suspicion` and `waits_for` as given here; DEAD with `dead_reason`. All of it applies only if
+    the store still holds `message.key` (pk and lease) in state RUNNING; otherwise nothing is
+    written.
     `result` and whatever waits for its bucket belong to the same transaction.
     `uncancel` forgets that the job was to be stopped. `processed` says whether the actor was run
     for it: what `messages_limit` counts.
@@ -41,6 +42,7 @@ class Settlement:
     tick: int | None
     tries: int
     crashes: int
+    suspicion: int = 0
     waits_for: str | None = None
     dead_reason: str = ""
     result: BucketRecord | None = None
@@ -95,11 +97,16 @@ def again(
     *,
     run_at: int,
     tries: int,
+    crashes: int | None = None,
+    suspicion: int = 0,
     failure: Failure | None = None,
     waits_for: str | None = None,
     processed: bool = False,
 ) -> Settlement:
-    """The job is to run (again) later: a retry, a job that waits, one that is handed back."""
+    """The job is to run (again) later: a retry, a job that waits, one that is handed back.
+
+    An attempt that has ended clears its job of every suspicion; one that did not count keeps it.
+    """
     return Settlement(
         message=message,
         state=MessageState.READY,
@@ -107,7 +114,8 @@ def again(
         due_at=message.due_at,
         tick=message.tick,
         tries=tries,
-        crashes=message.crashes,
+        crashes=message.crashes if crashes is None else crashes,
+        suspicion=suspicion,
         waits_for=waits_for,
         failure=failure,
         processed=processed,

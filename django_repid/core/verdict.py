@@ -11,38 +11,40 @@ failed or not started, cancel asked        row gone, failed result "Cancelled" s
 not started within its ttl                 dead letter, failed result "TtlExpired" stored
 its chosen args bucket is not there yet    ready again after a short while, at no cost of a try
 interrupted by the worker's shutdown       ready again as it was, counters untouched
+killed the process that ran it alone       ready again under more suspicion; in the end a dead
+                                           letter and failed result "Quarantined"
 =========================================  ==================================================
 """
 
-import hashlib
 import logging
-import traceback as tracebacks
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django_repid.core import clock, settlement
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.cause import Cause
 from django_repid.core.errors import (
     ArgsBucketMissing,
-    ArgsInvalid,
     Cancelled,
+    Quarantined,
+    RepidError,
     ResultInvalid,
     TtlExpired,
     UpstreamFailed,
 )
 from django_repid.core.message import StoredMessage
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
-from django_repid.core.serializer import escaped
 from django_repid.core.settlement import Failure, Settlement
+from django_repid.core.suspicion import CONVICTED
 
 logger = logging.getLogger("django_repid.worker")
 
-#: Failures that another try cannot mend.
-FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpired)
-
 #: Characters of an exception's text that lists show; its traceback holds the whole.
 _TEXT_LIMIT = 2000
+
+#: How long a job waits that has killed its process: whatever else ails the machine may pass.
+_CRASH_PAUSE_US = 1_000_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,15 +83,16 @@ def judge(
         return settlement.gone(message, result=_result(message, outcome, bench), processed=True)
     exception = outcome.exception
     assert exception is not None  # noqa: S101 - an outcome without success has one
-    failure = _failure(outcome, exception, bench)
+    cause = Cause.of(exception)
+    failure = _failure(outcome, cause, bench)
     tries = message.tries + 1
     if cancel_asked or message.cancel_asked:
         return cancelled(message, bench, failure=failure, processed=True)
-    if isinstance(exception, FINAL) or tries > message.spec.retries:
+    if cause.final or tries > message.spec.retries:
         return settlement.dead(
             message,
             at=bench.now,
-            reason=_line(exception),
+            reason=cause.line,
             result=_result(message, outcome, bench, tries=tries),
             failure=failure,
             tries=tries,
@@ -103,13 +106,13 @@ def judge(
 
 def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
     """Decide what follows when a claimed message cannot be started, now or ever."""
-    outcome = _unstarted(error)
+    outcome, cause = _unstarted(error), Cause.of(error)
     return settlement.dead(
         message,
         at=bench.now,
-        reason=_line(error),
+        reason=cause.line,
         result=_result(message, outcome, bench),
-        failure=_failure(outcome, error, bench),
+        failure=_failure(outcome, cause, bench),
         tries=message.tries,
         processed=False,
     )
@@ -138,7 +141,7 @@ def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
     return settlement.dead(
         end.message,
         at=bench.now,
-        reason=_line(error),
+        reason=Cause.of(error).line,
         result=_result(end.message, _unstarted(error), bench),
         failure=None,
         tries=end.message.tries + 1,
@@ -146,11 +149,36 @@ def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
     )
 
 
-def hand_back(message: StoredMessage) -> Settlement:
-    """Decide what follows when a message was claimed and its attempt does not count."""
+def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlement:
+    """Decide what follows when a message was claimed and its attempt does not count.
+
+    `run_at`: not before; at once unless it is given.
+    """
     return settlement.again(
-        message, run_at=message.run_at, tries=message.tries, waits_for=message.waits_for
+        message,
+        run_at=message.run_at if run_at is None else run_at,
+        tries=message.tries,
+        suspicion=message.suspicion,
+        waits_for=message.waits_for,
     )
+
+
+def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlement:
+    """Decide what follows when the process died that ran this job and nothing else."""
+    level = message.suspicion + 1
+    failure = _failure(_unstarted(died), Cause.of(died), bench)
+    if level < CONVICTED:
+        return settlement.again(
+            message,
+            run_at=bench.now + _CRASH_PAUSE_US,
+            tries=message.tries,
+            crashes=message.crashes + 1,
+            suspicion=level,
+            failure=failure,
+        )
+    error = Quarantined(f"Again and again the process died that ran this job alone: {died}")
+    end = refuse(message, error, bench)
+    return replace(end, failure=failure, crashes=message.crashes + 1, processed=True)
 
 
 def examine(
@@ -198,7 +226,11 @@ def _without_arguments(message: StoredMessage, bench: Bench, args_wait_us: int) 
     # It is freed when the bucket is stored; looking now and then covers stores that cannot tell.
     pause = min(max(waited // 4, 500_000), 15_000_000, patience - waited)
     return settlement.again(
-        message, run_at=bench.now + pause, tries=message.tries, waits_for=message.args_id
+        message,
+        run_at=bench.now + pause,
+        tries=message.tries,
+        suspicion=message.suspicion,
+        waits_for=message.args_id,
     )
 
 
@@ -223,65 +255,39 @@ def _result(
     wanted = message.spec.result_id
     if wanted is None:
         return None
-    exception = outcome.exception
+    cause = None if outcome.exception is None else Cause.of(outcome.exception)
     return BucketRecord(
         id_=wanted,
-        data=(
-            outcome.data
-            if exception is None
-            else _capped(escaped(_text_of(exception)), bench.traceback_limit)
-        ),
+        data=outcome.data if cause is None else _capped(cause.text, bench.traceback_limit),
         # Not before its own enqueue, which whoever waits for it compares it with.
         stored_at=max(bench.now, message.enqueued_at),
         ttl=message.spec.result_ttl,
         started_ns=outcome.started_when,
         finished_ns=outcome.finished_when,
         success=outcome.success,
-        exception=None if exception is None else type(exception).__name__,
+        exception=None if cause is None else cause.name,
         origin=message,
         tries=message.tries if tries is None else tries,
         worker=bench.worker,
     )
 
 
-def _failure(outcome: Outcome, exception: BaseException, bench: Bench) -> Failure:
-    text = escaped("".join(tracebacks.format_exception(exception)))
+def _failure(outcome: Outcome, cause: Cause, bench: Bench) -> Failure:
+    text = cause.traceback
     if len(stored := text.encode()) > bench.traceback_limit:
         # The end names the error, so the beginning goes.
         text = "…\n" + stored[-bench.traceback_limit :].decode(errors="ignore")
     return Failure(
-        exception=type(exception).__name__,
-        text=escaped(_text_of(exception))[:_TEXT_LIMIT],
+        exception=cause.name,
+        text=cause.text[:_TEXT_LIMIT],
         traceback=text,
-        fingerprint=_fingerprint(exception),
+        fingerprint=cause.fingerprint,
         worker=bench.worker,
         at=bench.now,
         duration_us=(outcome.finished_when - outcome.started_when) // 1000,
     )
 
 
-def _text_of(exception: BaseException) -> str:
-    """Return what an exception says; its `__str__` is somebody's code too, and may raise."""
-    try:
-        return str(exception)
-    except Exception as error:  # noqa: BLE001 - a failure can always be recorded
-        return f"(its text cannot be had: {type(error).__name__})"
-
-
 def _capped(text: str, limit: int) -> str:
     """Return the beginning of a text, at most `limit` bytes."""
     return text.encode()[:limit].decode(errors="ignore")
-
-
-def _fingerprint(exception: BaseException) -> str:
-    """Name a failure's cause: its class, and where it was raised (file and function, no line)."""
-    frames = tracebacks.extract_tb(exception.__traceback__)
-    place = f"{frames[-1].filename}:{frames[-1].name}" if frames else ""
-    cause = f"{type(exception).__module__}.{type(exception).__qualname__}@{place}"
-    return hashlib.blake2s(cause.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
-
-
-def _line(exception: BaseException) -> str:
-    """Return the exception in one line of at most 200 characters, as `dead_reason` holds it."""
-    text = escaped(_text_of(exception)).strip().splitlines()
-    return f"{type(exception).__name__}: {text[0] if text else ''}"[:200]

@@ -21,10 +21,12 @@ from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
 from django_repid.core.protocols import ClaimRequest, Want
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, examine, hand_back
+from django_repid.core.verdict import Bench, hand_back
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.group import Group
+from django_repid.worker.intake import Intake
 from django_repid.worker.settler import Settler
+from django_repid.worker.suspects import Suspects
 from django_repid.worker.wakeup import WakeUp
 
 logger = logging.getLogger("django_repid.worker")
@@ -33,6 +35,8 @@ logger = logging.getLogger("django_repid.worker")
 _HOT_SECONDS = 0.002
 #: The share of the time without work that is slept before the next look.
 _COOLING = 0.2
+#: How often it makes sure that it has in hand what the store thinks it has; also after an outage.
+_LOOK_SECONDS = 60.0
 #: A back-off after the store could not be reached: it starts and ends here.
 _FIRST_OUTAGE_PAUSE, _LONGEST_OUTAGE_PAUSE = 0.1, 2.0
 
@@ -61,6 +65,7 @@ class Desk:
         *,
         worker_id: Callable[[], int],
         worker_name: str,
+        isolate: Callable[[Attempt], None],
         give_up: Callable[[], None],
         ended: Callable[[], None],
     ) -> None:
@@ -70,6 +75,8 @@ class Desk:
         self._serving = serving
         self._worker_id = worker_id
         self._worker_name = worker_name
+        self._isolate = isolate
+        self._suspects = Suspects()
         self._give_up = give_up
         self._ended = ended
         self._settler = Settler(connection)
@@ -78,6 +85,7 @@ class Desk:
         self._left = serving.limit
         self._offset = 0
         self._outage_pause = 0.0
+        self._next_look = time.monotonic() + _LOOK_SECONDS
         self._last_work = time.monotonic()
         self._next_due: int | None = None
         self.claiming = True
@@ -116,7 +124,11 @@ class Desk:
     def _work(self) -> None:
         try:
             broker = self._connection.message_broker
-            with host().thread_scope(), broker.bell(self._wakeup.ring):
+            with (
+                host().thread_scope(),
+                broker.own_session(),
+                broker.bell(self._wakeup.ring),
+            ):
                 while self._step():
                     pass
         except BaseException as error:  # noqa: BLE001 - it ends the run, which raises it
@@ -141,12 +153,7 @@ class Desk:
             self._wait_for_store(error)
             return True
         self._outage_pause = 0.0
-        idle = (
-            not busy
-            and not self._in_flight
-            and not self._settler.pending
-            and self._finished.empty()
-        )
+        idle = not busy and not self._in_flight and self._settler.is_done and self._finished.empty()
         if idle and (not self.claiming or self._serving.burst or self._left <= 0):
             return False
         if busy:
@@ -181,6 +188,8 @@ class Desk:
             except queue.Empty:
                 return
             group.in_flight -= 1
+            if end.message.suspicion:
+                self._suspects.let_go(end.message)
             if end.processed:
                 group.ran(duration_us)
             else:
@@ -189,8 +198,11 @@ class Desk:
 
     def _settle_and_claim(self) -> bool:
         """Write what has ended, and claim for the room that is free; whether there was any."""
+        self._settler.try_again()
         busy = bool(self._settler.pending)
         self._next_due = None
+        if time.monotonic() > self._next_look:
+            self._look_for_strays()
         if self.claiming and (wants := self._wants()):
             busy = self._claim(wants) or busy
         if self._settler.pending:  # nobody had room, or a claim brought what cannot start
@@ -242,22 +254,34 @@ class Desk:
             raise
         bench = self.bench()
         wait_us = round(self._connection.options.args_wait_seconds * 1_000_000)
-        attempts: list[Attempt] = []
-        for message in messages:
-            found = examine(message, buckets, bench, wait_us)
-            if isinstance(found, StoredMessage):
-                attempts.append(Attempt(found))
-            else:
-                pending.append(found)
+        intake = Intake.of(messages, buckets, bench, wait_us, self._suspects)
+        pending += intake.ends
+        attempts = [*intake.start, *intake.isolate]
         self._left -= len(attempts)
         self._settler.announce_claimed(attempts)
         for group in self._groups:
-            if mine := [one for one in attempts if one.message.key.topic in group.topics]:
-                group.in_flight += len(mine)
+            mine = [one for one in intake.start if one.message.key.topic in group.topics]
+            alone = [one for one in intake.isolate if one.message.key.topic in group.topics]
+            group.in_flight += len(mine) + len(alone)
+            if mine:
                 group.submit(mine)
+            for one in alone:
+                self._isolate(one)
+
+    def _look_for_strays(self) -> None:
+        """Free what the store says this worker holds, and of which it knows nothing.
+
+        The answer to a claim may be lost on its way, with the claim done.
+        """
+        in_hand = self._settler.in_hand
+        strays = self._connection.message_broker.give_back(self._worker_id(), in_hand)
+        if strays:
+            logger.warning("%s claimed jobs whose claim got no answer are free again.", strays)
+        self._next_look = time.monotonic() + _LOOK_SECONDS
 
     def _wait_for_store(self, error: Exception) -> None:
         """Keep what has ended in memory, and look again soon."""
+        self._next_look = 0.0
         if not self._outage_pause:  # once per outage
             logger.warning("The store cannot be reached; the worker waits for it: %s", error)
         doubled = max(self._outage_pause * 2, _FIRST_OUTAGE_PAUSE)

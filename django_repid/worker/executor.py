@@ -23,22 +23,21 @@ class Executor:
 
     def sync(self, message: StoredMessage) -> Outcome:
         """Run a message on the calling thread."""
+        self.before(message)
         actor = self.actors[message.key.topic]
-        listened = self.middleware.listens("actor_run")
-        event = _event(actor, message) if listened else {}
-        if listened:
-            self.middleware.emit("before_actor_run", **event)
-        started = clock.now_ns()
-        try:
-            args, kwargs = actor.converter.convert_inputs(message.payload or "")
-            data = self._convert(actor, actor.fn(*args, **kwargs))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
-            outcome = failed(error, started)
-        else:
-            outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
-        if listened:
-            self.middleware.emit("after_actor_run", **event, result=outcome)
+        outcome = attempt(actor, message.payload or "", self.result_limit)
+        self.after(message, outcome)
         return outcome
+
+    def before(self, message: StoredMessage) -> None:
+        """Emit the event of an actor that is about to run."""
+        if self.middleware.listens("actor_run"):
+            self.middleware.emit("before_actor_run", **self._event(message))
+
+    def after(self, message: StoredMessage, outcome: Outcome) -> None:
+        """Emit the event of an actor that has run."""
+        if self.middleware.listens("actor_run"):
+            self.middleware.emit("after_actor_run", **self._event(message), result=outcome)
 
     async def coroutine(self, message: StoredMessage) -> Outcome:
         """Run a message on the event loop.
@@ -47,48 +46,75 @@ class Executor:
             CancelledError: somebody cancelled the task that it runs in.
 
         """
-        actor = self.actors[message.key.topic]
+        actor, payload = self.actors[message.key.topic], message.payload or ""
         if not self.middleware.listens("actor_run"):
-            return await self._attempt(actor, message)
-        event = _event(actor, message)
+            return await attempt_async(actor, payload, self.result_limit)
+        event = self._event(message)
         await self.middleware.emit_async("before_actor_run", **event)
-        outcome = await self._attempt(actor, message)
+        outcome = await attempt_async(actor, payload, self.result_limit)
         try:
             await self.middleware.emit_async("after_actor_run", **event, result=outcome)
         except asyncio.CancelledError:
             pass  # too late: the job has come to its end
         return outcome
 
-    async def _attempt(self, actor: Actor, message: StoredMessage) -> Outcome:
-        started = clock.now_ns()
-        try:
-            args, kwargs = actor.converter.convert_inputs(message.payload or "")
-            data = self._convert(actor, await actor.fn(*args, **kwargs))
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return failed(error, started)  # the actor's own doing
-        except GeneratorExit:
-            raise  # the loop itself is going
-        except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its own failure
-            return failed(error, started)
-        return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+    def _event(self, message: StoredMessage) -> dict[str, Any]:
+        return {
+            "actor": self.actors[message.key.topic],
+            "key": message.key,
+            "parameters": message.parameters,
+            "payload": message.payload or "",
+        }
 
-    def _convert(self, actor: Actor, value: Any) -> str:
-        data = actor.converter.convert_outputs(value)
-        size = len(data) if data.isascii() else len(data.encode("utf-8", "surrogatepass"))
-        if size > self.result_limit:
-            message = (
-                f"The result takes {size} bytes, more than the {self.result_limit} of "
-                "REPID[…]['OPTIONS']['PAYLOAD_LIMIT_BYTES']. Store it elsewhere and return a "
-                "reference."
-            )
-            raise ResultInvalid(message)
-        if not data.isascii() and (bad := unstorable(data)):
-            message = f"The result holds {bad}, which a database refuses."
-            raise ResultInvalid(message)
-        return data
+
+def attempt(actor: Actor, payload: str, limit: int) -> Outcome:
+    """Run a sync actor on the calling thread; its result may take `limit` bytes."""
+    started = clock.now_ns()
+    try:
+        args, kwargs = actor.converter.convert_inputs(payload)
+        data = _convert(actor, actor.fn(*args, **kwargs), limit)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
+        return failed(error, started)
+    return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+
+
+async def attempt_async(actor: Actor, payload: str, limit: int) -> Outcome:
+    """Run an async actor on the running loop; its result may take `limit` bytes.
+
+    Raises:
+        CancelledError: somebody cancelled the task that it runs in.
+
+    """
+    started = clock.now_ns()
+    try:
+        args, kwargs = actor.converter.convert_inputs(payload)
+        data = _convert(actor, await actor.fn(*args, **kwargs), limit)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return failed(error, started)  # the actor's own doing
+    except GeneratorExit:
+        raise  # the loop itself is going
+    except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its own failure
+        return failed(error, started)
+    return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+
+
+def _convert(actor: Actor, value: Any, limit: int) -> str:
+    data = actor.converter.convert_outputs(value)
+    size = len(data) if data.isascii() else len(data.encode("utf-8", "surrogatepass"))
+    if size > limit:
+        message = (
+            f"The result takes {size} bytes, more than the {limit} of "
+            "REPID[…]['OPTIONS']['PAYLOAD_LIMIT_BYTES']. Store it elsewhere and return a "
+            "reference."
+        )
+        raise ResultInvalid(message)
+    if not data.isascii() and (bad := unstorable(data)):
+        message = f"The result holds {bad}, which a database refuses."
+        raise ResultInvalid(message)
+    return data
 
 
 def failed(error: BaseException, started: int) -> Outcome:
@@ -101,12 +127,3 @@ def failed(error: BaseException, started: int) -> Outcome:
 def overdue(message: StoredMessage) -> TimeoutError:
     """Return the error of an attempt that took longer than it may."""
     return TimeoutError(f"The actor did not finish within {clock.span(message.spec.timeout)}.")
-
-
-def _event(actor: Actor, message: StoredMessage) -> dict[str, Any]:
-    return {
-        "actor": actor,
-        "key": message.key,
-        "parameters": message.parameters,
-        "payload": message.payload or "",
-    }

@@ -14,12 +14,13 @@ from asgiref.sync import ThreadSensitiveContext
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
-from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.errors import BrokerUnavailable, RepidError
 from django_repid.core.host import host
 from django_repid.core.protocols import WorkerInfo
-from django_repid.core.verdict import Outcome, hand_back, judge, refuse
+from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
+from django_repid.worker.cell import Cell
 from django_repid.worker.desk import Desk, Serving
 from django_repid.worker.executor import Executor, failed, overdue
 from django_repid.worker.group import Group
@@ -70,26 +71,33 @@ class Run:
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
         self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ended)
         self._on_threads = ActorThreads(threads, self._run_on_thread, self._lost)
+        self._cell = Cell(executor, self._ended, self._crashed, self._run_here)
         self._groups = {
             True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
             False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
         }
         self._heartbeat = Heartbeat(
-            connection.message_broker, info, options.beat_seconds, self._on_loop.cancel
+            connection.message_broker,
+            info,
+            options.beat_seconds,
+            options.silence_seconds,
+            self._cancel,
         )
         self._desk = self._make_desk(serving, info.name)
         janitor = Janitor(
             connection, self._heartbeat, self._desk.strangers, lambda: self._desk.processed
         )
-        self._services = [Service(self._heartbeat), Service(janitor)]
+        session = connection.message_broker.own_session
+        self._services = [Service(self._heartbeat, session), Service(janitor, session)]
 
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:
         return Desk(
             self._connection,
             list(self._groups.values()),
             serving,
-            worker_id=lambda: self._heartbeat.worker_id,
+            worker_id=self._heartbeat.claiming_id,
             worker_name=worker_name,
+            isolate=self._cell.submit if Cell.available else self._run_here,
             give_up=self._give_up_overdue,
             ended=self._desk_is_ending,
         )
@@ -141,10 +149,12 @@ class Run:
         await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
             logger.warning("What still runs is interrupted and handed back.")
+            await asyncio.to_thread(self._cell.interrupt)
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
                 self._ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
+        await asyncio.to_thread(self._cell.interrupt)
         self._on_threads.close()
         if self._lanes is not None:
             self._lanes.close()
@@ -188,6 +198,23 @@ class Run:
 
     def _run_on_thread(self, attempt: Attempt) -> None:
         self._ended(attempt, self._context.copy().run(self._executor.sync, attempt.message))
+
+    def _run_here(self, attempt: Attempt) -> None:
+        """Run a suspect in this process: no other one can."""
+        actor = self._actors[attempt.message.key.topic]
+        self._groups[actor.is_async].submit([attempt])
+
+    def _cancel(self, keys: Iterable[int]) -> None:
+        wanted = frozenset(keys)
+        self._on_loop.cancel(wanted)
+        self._cell.cancel(wanted)
+
+    def _crashed(self, attempt: Attempt, died: RepidError) -> None:
+        """Take the end of an attempt that has killed the process that ran it alone."""
+        if attempt.end():
+            end = crashed(attempt.message, died, self._desk.bench())
+            actor = self._actors[attempt.message.key.topic]
+            self._desk.put(self._groups[actor.is_async], end, 0.0)
 
     def _lost(self, attempt: Attempt, error: BaseException) -> None:
         """Take the end of an attempt that an error outside its actor has stopped."""

@@ -2,6 +2,8 @@
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from django_repid.core.errors import BrokerUnavailable
@@ -24,10 +26,14 @@ class Duty(Protocol):
 
 
 class Service:
-    """Runs a duty on a thread of its own until it is stopped."""
+    """Runs a duty on a thread of its own until it is stopped.
 
-    def __init__(self, duty: Duty) -> None:
+    `session`: what the store wants around that thread, see `MessageBroker.own_session`.
+    """
+
+    def __init__(self, duty: Duty, session: Callable[[], AbstractContextManager[None]]) -> None:
         self._duty = duty
+        self._session = session
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"repid-{duty.name}", daemon=True)
 
@@ -47,7 +53,7 @@ class Service:
     def _work(self) -> None:
         pause = 0.0
         unavailable = False
-        with host().thread_scope():
+        with host().thread_scope(), self._session():
             while not self._stop.wait(pause):
                 try:
                     pause = self._duty.run_once()

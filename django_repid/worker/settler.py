@@ -1,11 +1,12 @@
 """From verdicts to the store, with the events of middlewares, and around what the store refuses."""
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from django_repid.core.connection import Connection
-from django_repid.core.errors import BrokerUnavailable, ResultInvalid
+from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
 from django_repid.core.protocols import Claim, ClaimRequest
 from django_repid.core.settlement import Failure, Settlement
@@ -14,14 +15,38 @@ from django_repid.worker.attempt import Attempt
 
 logger = logging.getLogger("django_repid.worker")
 
+#: How long an end is left alone whose row is locked: each try may cost everybody a second.
+_LOCKED_SECONDS = 5.0
+
 
 class Settler:
-    """Writes settlements, on the broker thread. `pending`: those that are not written yet."""
+    """Writes settlements, on the broker thread.
+
+    `pending`: those that are to be written. `in_hand`: the keys of all messages that this worker
+    has claimed and whose end is not written yet.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.pending: list[Settlement] = []
+        self.in_hand: set[int] = set()
         self.processed = 0
+        #: Those that a stranger's transaction keeps from being written, and when to try them again.
+        self._locked: list[Settlement] = []
+        self._try_again_at = 0.0
+        #: Those that were on their way when the store was lost: they may have arrived.
+        self._unsure: set[int] = set()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is written."""
+        return not self.pending and not self._locked
+
+    def try_again(self) -> None:
+        """Let what was locked be written again, when it is time for that."""
+        if self._locked and time.monotonic() >= self._try_again_at:
+            self.pending += self._locked
+            self._locked = []
 
     def settle(self) -> None:
         """Write what is pending; a lost lease is logged and changes nothing.
@@ -45,17 +70,18 @@ class Settler:
         if self.pending and not connection.settles_at_once:
             self.settle()
         ends = self.pending
-        if not ends:
-            return connection.message_broker.claim(request)
-        self._announce("before", ends)
+        if ends:
+            self._announce("before", ends)
         try:
             claim = connection.message_broker.claim(request, ends, connection.results_bucket_broker)
-        except BrokerUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written
-            self._write_apart(ends, error)
+        except Exception as error:
+            if not ends:
+                raise
+            self._not_written(ends, error)
             return None
-        self._written(ends, claim.lost)
+        self.in_hand.update(message.key.pk or 0 for message in claim.messages)
+        if ends:
+            self._written(ends, claim.lost)
         return claim
 
     def _write(self, ends: Sequence[Settlement]) -> None:
@@ -63,20 +89,33 @@ class Settler:
         self._announce("before", ends)
         try:
             lost = self._connection.settle(ends)
-        except BrokerUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `claim`
-            self._write_apart(ends, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written
+            self._not_written(ends, error)
         else:
             self._written(ends, lost)
 
-    def _write_apart(self, ends: Sequence[Settlement], error: Exception) -> None:
+    def _not_written(self, ends: Sequence[Settlement], error: Exception) -> None:
+        """Write the ends apart that could not be written together, if it was about one of them."""
+        if isinstance(error, BrokerUnavailable) and not isinstance(error, RowLocked):
+            self._unsure.update(end.message.key.pk or 0 for end in ends)
+            raise error
         if len(ends) == 1:
-            self._written(ends, self._write_without(ends[0], error))
+            if isinstance(error, RowLocked):
+                self._put_by(ends[0], error)
+            else:
+                self._written(ends, self._write_without(ends[0], error))
             return
         half = len(ends) // 2
         for some in (ends[:half], ends[half:]):
             self._write(some)
+
+    def _put_by(self, end: Settlement, error: RowLocked) -> None:
+        """Keep an end for later: a stranger's transaction holds its row."""
+        key = end.message.key
+        logger.warning("The end of job %s waits for somebody's transaction: %s", key.id_, error)
+        self.pending = [one for one in self.pending if one is not end]
+        self._locked.append(end)
+        self._try_again_at = time.monotonic() + _LOCKED_SECONDS
 
     def _written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
         """Take note of settlements that the store has taken."""
@@ -85,9 +124,15 @@ class Settler:
         else:
             done = set(map(id, ends))
             self.pending = [end for end in self.pending if id(end) not in done]
+        keys = {end.message.key.pk or 0 for end in ends}
+        self.in_hand -= keys
+        unsure = self._unsure & keys
+        self._unsure -= keys
         if lost:
             for end in ends:
-                if end.message.key.pk in lost:
+                if end.message.key.pk in unsure & lost:  # it had arrived, as far as can be told
+                    self.processed += end.processed
+                elif end.message.key.pk in lost:
                     _report_lost(end)
             ends = [end for end in ends if end.message.key.pk not in lost]
         for end in ends:

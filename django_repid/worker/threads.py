@@ -36,15 +36,17 @@ class ActorThreads:
         self._lost = lost
         self._inbox: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._running: dict[int, Attempt] = {}
+        self._lock = threading.Lock()
         self._made = 0
         self._number = 0
 
     def submit(self, attempts: Iterable[Attempt]) -> None:
-        """Take attempts to be run; called by the broker thread alone."""
-        for attempt in attempts:
-            if self._made < self._count:
-                self._start()
-            self._inbox.put(attempt)
+        """Take attempts to be run, from any thread."""
+        with self._lock:
+            for attempt in attempts:
+                if self._made < self._count:
+                    self._start()
+                self._inbox.put(attempt)
 
     def _start(self) -> None:
         self._made += 1
@@ -88,8 +90,9 @@ class ActorThreads:
                 continue
             if not attempt.end(given_up=True):
                 continue
-            self._made -= 1
-            self._start()
+            with self._lock:
+                self._made -= 1
+                self._start()
             logger.warning(
                 "Job %s (%s) overran its timeout of %s s. Its thread cannot be stopped and runs "
                 "on; another takes its place. It is at:\n%s",

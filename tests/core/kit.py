@@ -42,6 +42,7 @@ def stored(**fields: Any) -> StoredMessage:
         "worker_id": 1,
         "tries": 0,
         "crashes": 0,
+        "suspicion": 0,
         "cancel_asked": False,
         "payload": "{}",
         "args_id": None,

@@ -22,7 +22,7 @@ class Scene:
         self.connection = memory(silence_seconds=15, beat_seconds=5)
         self.broker = self.connection.message_broker
         self.stage = Stage(self.connection)  # its worker is the silent peer
-        self.heartbeat = Heartbeat(self.broker, worker_info("me"), 5, lambda _: None)
+        self.heartbeat = Heartbeat(self.broker, worker_info("me"), 5, 15, lambda _: None)
         self.now = 1000.0
         self.processed = 0
         self.janitor = Janitor(

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -34,7 +35,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_outage_is_said_once_and_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     duty = Duty(BrokerUnavailable("gone"), BrokerUnavailable("gone"), BrokerUnavailable("gone"))
-    service = Service(duty)
+    service = Service(duty, nullcontext)
 
     with caplog.at_level(logging.WARNING, "django_repid"):
         service.start()
@@ -46,7 +47,7 @@ def test_an_outage_is_said_once_and_waited_for(caplog: pytest.LogCaptureFixture)
 
 def test_an_error_of_its_own_does_not_end_it(caplog: pytest.LogCaptureFixture) -> None:
     duty = Duty(ZeroDivisionError("a bug"))
-    service = Service(duty)
+    service = Service(duty, nullcontext)
 
     with caplog.at_level(logging.ERROR, "django_repid"):
         service.start()

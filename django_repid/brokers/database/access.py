@@ -19,13 +19,16 @@ from django.db import (
 )
 from django.db.models import Model
 
-from django_repid.core.errors import BrokerUnavailable, ConfigurationError
+from django_repid.core.errors import BrokerUnavailable, ConfigurationError, RowLocked
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# MySQL: lock wait timeout, deadlock. PostgreSQL: deadlock, serialization failure.
-_RETRYABLE_CODES = frozenset({1205, 1213, "40P01", "40001"})
+# MySQL: deadlock, a row that has changed since the snapshot (MariaDB). PostgreSQL: deadlock,
+# serialization failure.
+_RETRYABLE_CODES = frozenset({1213, 1020, "40P01", "40001"})
+# A wait for a stranger's lock that took too long.
+_LOCKED_CODES = frozenset({1205, "55P03"})
 # MySQL calls these operational: a packet too large, a value that its column cannot take.
 _ROW_CODES = frozenset({1153, 1264, 1366, 1406})
 _ATTEMPTS = 5
@@ -100,7 +103,7 @@ def guarded(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
                 if not foreign and _code(error) in _RETRYABLE_CODES and attempt < _ATTEMPTS:
                     time.sleep(random.uniform(0.001, 0.02) * attempt)  # noqa: S311 - no secret
                     continue
-                if not foreign:
+                if not foreign and _code(error) not in _LOCKED_CODES:
                     connection.close()  # it may be broken, and only close() makes Django reconnect
                 message = f"The database {self.alias!r} cannot be used: {error}"
                 raise _translated(error, message) from error
@@ -114,7 +117,10 @@ def guarded(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P
 def _code(error: DatabaseError) -> Any:
     """Return what the server calls an error: a number (MySQL) or a text (PostgreSQL)."""
     cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or (cause.args[0] if cause and cause.args else None)
+    for name in ("sqlstate", "pgcode"):  # psycopg's two generations
+        if code := getattr(cause, name, None):
+            return code
+    return cause.args[0] if cause and cause.args else None
 
 
 def _translated(error: DatabaseError, message: str) -> Exception:
@@ -124,4 +130,6 @@ def _translated(error: DatabaseError, message: str) -> Exception:
         first_line = text.splitlines()[0]
         hint = f"The tables of django_repid are missing: run manage.py migrate. ({first_line})"
         return ConfigurationError(hint)
+    if _code(error) in _LOCKED_CODES:
+        return RowLocked(message)
     return BrokerUnavailable(message) if not isinstance(error, ProgrammingError) else error

@@ -1,7 +1,7 @@
 """Messages in a table."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from django.db import connections, transaction
@@ -12,6 +12,7 @@ from django_repid.brokers.database.bells import Bells, Listener, ring_safely
 from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker
 from django_repid.brokers.database.claiming import DatabaseClaiming
 from django_repid.brokers.database.enqueue import write
+from django_repid.brokers.database.session import own_session
 from django_repid.core.message import Enqueued, MessageState, NewMessage, StoredMessage
 from django_repid.core.protocols import BucketBroker
 from django_repid.models import Message, Queue
@@ -129,6 +130,10 @@ class DatabaseMessageBroker(DatabaseClaiming):
         if self._rings_bells:
             alias = self.alias
             transaction.on_commit(partial(ring_safely, self._bells, alias), using=alias)
+
+    def own_session(self) -> AbstractContextManager[None]:
+        """See `MessageBroker.own_session`."""
+        return own_session(self.alias)
 
     @property
     def rings(self) -> bool:

@@ -1,15 +1,18 @@
 """Workers in a table: their beats, and the rescue of what the dead ones ran."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connections
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, When
+from django.db.models.functions import Greatest, Least
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import guarded, transaction_on
 from django_repid.brokers.database.liveness import LockFiles
 from django_repid.core.message import MessageState
 from django_repid.core.protocols import Beat, Peer, WorkerInfo
+from django_repid.core.suspicion import ISOLATED, floor_after_crash
 from django_repid.models import Message, WorkerProcess
 
 #: A message seized by its id (to cancel it, say) is settled at once. After this long its seizer
@@ -113,11 +116,12 @@ class DatabaseRoster:
                 return 0  # it has beaten since, or another sweeper was faster
             freed = 0
             lost = self._messages.filter(state=MessageState.RUNNING, worker_id=worker_id)
+            floor = floor_after_crash(lost.order_by().count())
             if connections[self.alias].features.has_select_for_update_skip_locked:
                 lost = lost.select_for_update(skip_locked=True)
             while keys := list(lost.values_list("pk", flat=True)[:_RESCUE_CHUNK]):
                 # By key alone: they are locked, and SQLite might go by the state instead.
-                freed += self._free(self._messages.filter(pk__in=keys))
+                freed += self._free(self._messages.filter(pk__in=keys), floor)
         self._locks.forget(self._database_name, worker_id)
         return freed
 
@@ -131,21 +135,41 @@ class DatabaseRoster:
         seen = list(running.values_list("pk", "lease", "worker_id", "claimed_at"))
         known = set(self._workers.values_list("pk", flat=True))
         seized_before = self.now_us() - _SEIZED_US
-        freed = 0
-        for pk, lease, worker_id, claimed_at in seen:
-            seized = worker_id is None and (claimed_at or 0) >= seized_before
-            if worker_id not in known and not seized:
-                freed += self._free(running.filter(pk=pk, lease=lease))
-        return freed
+        orphans = [
+            (pk, lease)
+            for pk, lease, worker_id, claimed_at in seen
+            if worker_id not in known
+            and not (worker_id is None and (claimed_at or 0) >= seized_before)
+        ]
+        floor = floor_after_crash(len(orphans))
+        return sum(self._free(running.filter(pk=pk, lease=lease), floor) for pk, lease in orphans)
+
+    @guarded
+    def give_back(self, worker_id: int, in_hand: Collection[int]) -> int:
+        """See `MessageBroker.give_back`."""
+        running = self._messages.filter(state=MessageState.RUNNING, worker_id=worker_id)
+        held = running.order_by().values_list("pk", "lease")
+        lost = [(pk, lease) for pk, lease in held if pk not in in_hand]
+        return sum(
+            running.filter(pk=pk, lease=lease).update(
+                state=MessageState.READY, worker_id=None, claimed_at=None
+            )
+            for pk, lease in lost
+        )
 
     @staticmethod
-    def _free(messages: "QuerySet[Message]") -> int:
-        """Free running messages. Whoever calls it has seen to it that they still are."""
+    def _free(messages: "QuerySet[Message]", floor: int) -> int:
+        """Free running messages, as `after_crash` says. Whoever calls it knows that they still are.
+
+        `floor`: the level of suspicion that they have at least.
+        """
+        raised = Least(Greatest(F("suspicion") + 1, floor), ISOLATED)
         return messages.update(
             state=MessageState.READY,
             worker_id=None,
             claimed_at=None,
             crashes=F("crashes") + 1,
+            suspicion=Case(When(suspicion__gte=ISOLATED, then=F("suspicion")), default=raised),
         )
 
     @property

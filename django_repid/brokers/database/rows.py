@@ -16,7 +16,7 @@ from django_repid.models import Bucket, WorkerProcess
 MESSAGE_COLUMNS = (
     "topic", "queue", "priority", "message_id", "id", "lease", "spec", "state", "headers",
     "cancel_asked", "args_generated", "run_at", "due_at", "tick", "enqueued_at", "claimed_at",
-    "worker_id", "tries", "crashes", "payload", "args_id", "waits_for", "dead_reason",
+    "worker_id", "tries", "crashes", "suspicion", "payload", "args_id", "waits_for", "dead_reason",
 )  # fmt: skip
 MESSAGE_ID, PK, TOPIC, CLAIMED_AT = map(
     MESSAGE_COLUMNS.index, ("message_id", "id", "topic", "claimed_at")
@@ -64,7 +64,8 @@ FAILURE_COLUMNS = (
 )  # fmt: skip
 
 UPDATE_COLUMNS = (
-    "state", "run_at", "due_at", "tick", "tries", "crashes", "waits_for", "dead_reason",
+    "state", "run_at", "due_at", "tick", "tries", "crashes", "suspicion", "waits_for",
+    "dead_reason",
 )  # fmt: skip
 
 _STATES = tuple(MessageState)
@@ -99,8 +100,8 @@ def update(end: Settlement) -> tuple[Any, ...]:
     """Return the values of `UPDATE_COLUMNS`, and whether a wish to cancel is forgotten."""
     assert end.state is not None  # noqa: S101 - rows that go are deleted, not updated
     return (
-        int(end.state), end.run_at, end.due_at, end.tick, end.tries, end.crashes, end.waits_for,
-        end.dead_reason, end.uncancel,
+        int(end.state), end.run_at, end.due_at, end.tick, end.tries, end.crashes, end.suspicion,
+        end.waits_for, end.dead_reason, end.uncancel,
     )  # fmt: skip
 
 

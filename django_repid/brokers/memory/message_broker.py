@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from django_repid.brokers.memory import records
@@ -213,9 +213,26 @@ class InMemoryMessageBroker(InMemoryHandling):
             if message.state is MessageState.RUNNING and orphaned(message)
         ]
         for message in orphans:
-            self._put(records.rescued(message))
+            self._put(records.rescued(message, len(orphans)))
         self._ring()
         return len(orphans)
+
+    def give_back(self, worker_id: int, in_hand: Collection[int]) -> int:
+        """See `MessageBroker.give_back`."""
+        with self._lock:
+            lost = [
+                message
+                for pk, message in self._messages.items()
+                if message.worker_id == worker_id and pk not in in_hand
+            ]
+            for message in lost:
+                self._put(records.given_back(message))
+        self._ring()
+        return len(lost)
+
+    def own_session(self) -> AbstractContextManager[None]:
+        """See `MessageBroker.own_session`: nobody has to wait here."""
+        return nullcontext()
 
     @contextmanager
     def bell(self, ring: Callable[[], None]) -> Iterator[None]:

@@ -11,6 +11,7 @@ from django_repid.core.message import (
     StoredMessage,
 )
 from django_repid.core.settlement import Settlement
+from django_repid.core.suspicion import after_crash
 
 
 def fresh(message: NewMessage, key: RoutingKey, now: int) -> StoredMessage:
@@ -28,6 +29,7 @@ def fresh(message: NewMessage, key: RoutingKey, now: int) -> StoredMessage:
         worker_id=None,
         tries=0,
         crashes=0,
+        suspicion=0,
         cancel_asked=False,
         payload=message.payload,
         args_id=message.args_id,
@@ -60,6 +62,7 @@ def settled(held: StoredMessage, end: Settlement) -> StoredMessage:
         tick=end.tick,
         tries=end.tries,
         crashes=end.crashes,
+        suspicion=end.suspicion,
         waits_for=end.waits_for,
         dead_reason=end.dead_reason,
         cancel_asked=held.cancel_asked and not end.uncancel,
@@ -68,14 +71,20 @@ def settled(held: StoredMessage, end: Settlement) -> StoredMessage:
     )
 
 
-def rescued(message: StoredMessage) -> StoredMessage:
-    """Return a message as it is after its worker was found dead."""
+def given_back(message: StoredMessage) -> StoredMessage:
+    """Return a message as it is after a claim that nobody has heard of."""
+    return replace(message, state=MessageState.READY, worker_id=None, claimed_at=None)
+
+
+def rescued(message: StoredMessage, in_flight: int) -> StoredMessage:
+    """Return a message as it is after its worker was found dead with so many in flight."""
     return replace(
         message,
         state=MessageState.READY,
         worker_id=None,
         claimed_at=None,
         crashes=message.crashes + 1,
+        suspicion=after_crash(message.suspicion, in_flight),
     )
 
 

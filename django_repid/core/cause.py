@@ -1,0 +1,76 @@
+"""Why an attempt failed, in words that can be stored, and sent from one process to another."""
+
+import hashlib
+import traceback as tracebacks
+from dataclasses import dataclass
+
+from django_repid.core.errors import (
+    ArgsBucketMissing,
+    ArgsInvalid,
+    Quarantined,
+    RepidError,
+    ResultInvalid,
+    TtlExpired,
+    UpstreamFailed,
+)
+from django_repid.core.serializer import escaped
+
+#: Failures that another try cannot mend.
+_FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpired, Quarantined)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What is kept of an exception: every text of it can be stored in any database.
+
+    `fingerprint` is equal for failures with one cause. `final`: another try cannot mend it.
+    """
+
+    name: str
+    text: str
+    traceback: str
+    fingerprint: str
+    final: bool
+
+    @classmethod
+    def of(cls, exception: BaseException) -> "Cause":
+        """Return what is kept of an exception."""
+        if isinstance(exception, RemoteFailure):
+            return exception.cause
+        return cls(
+            name=type(exception).__name__,
+            text=escaped(_text_of(exception)),
+            traceback=escaped("".join(tracebacks.format_exception(exception))),
+            fingerprint=_fingerprint(exception),
+            final=isinstance(exception, _FINAL),
+        )
+
+    @property
+    def line(self) -> str:
+        """The exception in one line of at most 200 characters, as `dead_reason` holds it."""
+        lines = self.text.strip().splitlines()
+        return f"{self.name}: {lines[0] if lines else ''}"[:200]
+
+
+class RemoteFailure(RepidError):
+    """An exception of another process, of which only the cause has come here."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.text)
+        self.cause = cause
+
+
+def _text_of(exception: BaseException) -> str:
+    """Return what an exception says; its `__str__` is somebody's code too, and may raise."""
+    try:
+        return str(exception)
+    except Exception as error:  # noqa: BLE001 - a failure can always be recorded
+        return f"(its text cannot be had: {type(error).__name__})"
+
+
+def _fingerprint(exception: BaseException) -> str:
+    """Name a failure's cause: its class, and where it was raised (file and function, no line)."""
+    frames = tracebacks.extract_tb(exception.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].name}" if frames else ""
+    cause = f"{type(exception).__module__}.{type(exception).__qualname__}@{place}"
+    return hashlib.blake2s(cause.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()

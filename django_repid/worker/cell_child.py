@@ -1,0 +1,107 @@
+"""The process of a cell: reads jobs from its standard input, writes outcomes to its output.
+
+Started by `worker.cell` as `python -m django_repid.worker.cell_child`.
+"""
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Any, BinaryIO
+
+from django_repid.core.actor import Actor
+from django_repid.core.cause import Cause
+from django_repid.core.host import host
+from django_repid.core.router import actors_of
+from django_repid.core.verdict import Outcome
+from django_repid.worker.executor import attempt, attempt_async
+
+_LOOK_SECONDS = 1.0
+
+
+def main() -> None:
+    """Serve until the worker hangs up."""
+    # Signals to a whole group, of a terminal or a supervisor, are the worker's to answer. Handlers
+    # rather than SIG_IGN, which the programs that a job starts would inherit.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda *_: None)
+    source, sink = _take_pipes()
+    first = json.loads(source.readline())
+    sys.path[:] = first["path"]
+    if first["setup"]:
+        module, _, function = first["setup"].partition(":")
+        getattr(import_module(module), function)()
+    _write(sink, {"ready": True})
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    for line in source:
+        order = json.loads(line)
+        try:
+            actor = _find(order)
+        except Exception as error:  # noqa: BLE001 - whatever importing the project raises
+            _write(
+                sink, {"unfit": f"No other process finds the actor {order['actor']!r} ({error})"}
+            )
+            continue
+        _write(sink, _answer(_run(actor, order)))
+
+
+def _follow(worker: int) -> None:
+    """End when the worker has died: somebody else runs this job by now."""
+    while os.getppid() == worker:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
+def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Keep the pipes to the worker out of the reach of jobs that read or print."""
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    return source, sink
+
+
+def _write(sink: BinaryIO, what: dict[str, Any]) -> None:
+    sink.write(json.dumps(what).encode() + b"\n")
+    sink.flush()
+
+
+def _find(order: dict[str, Any]) -> Actor:
+    name = order["actor"]
+    found: Any = host().find_actor(name)
+    if found is None:
+        found = import_module(order["module"])
+        for part in order["function"].split("."):
+            found = getattr(found, part)
+        found = next(one for one in actors_of(found) if one.name == name)
+    actor: Actor = found
+    return actor
+
+
+def _run(actor: Actor, order: dict[str, Any]) -> Outcome:
+    payload, limit = order["payload"], order["limit"]
+    try:
+        if actor.is_async:
+            return asyncio.run(attempt_async(actor, payload, limit))
+        return attempt(actor, payload, limit)
+    finally:
+        host().tidy()
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    cause = None if outcome.exception is None else Cause.of(outcome.exception)
+    return {
+        "data": outcome.data,
+        "started": outcome.started_when,
+        "finished": outcome.finished_when,
+        "cause": None if cause is None else dataclasses.asdict(cause),
+    }
+
+
+if __name__ == "__main__":
+    main()
