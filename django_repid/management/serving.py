@@ -29,6 +29,8 @@ _MARGIN_SECONDS = 5.0
 USAGE = 2
 #: The code with which Django's reloader ends a process whose files have changed.
 CHANGED = 3
+#: The code of a supervised process that has nothing more to do. Not 0: a job can say `os._exit(0)`.
+DONE = 4
 
 
 def serve(worker: Worker) -> int:

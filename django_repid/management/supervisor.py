@@ -11,7 +11,7 @@ import time
 from django.utils import autoreload
 
 from django_repid.management import lifeline
-from django_repid.management.serving import CHANGED, USAGE
+from django_repid.management.serving import CHANGED, DONE, USAGE
 from django_repid.worker.run import REPEAT_SECONDS
 
 logger = logging.getLogger("django_repid.worker")
@@ -25,7 +25,7 @@ _STEADY_SECONDS = 60.0
 _LAST_SECONDS = 3.0
 #: A process that was told to end ended well: by itself, for a reload, or by a signal that came
 #: before it took any job, or after the last one.
-_ENDED_WELL = (0, CHANGED, -signal.SIGTERM, -signal.SIGINT)
+_ENDED_WELL = (0, DONE, CHANGED, -signal.SIGTERM, -signal.SIGINT)
 
 
 class Pauses:
@@ -111,7 +111,7 @@ class Supervisor:
             self._code = USAGE
             self._end()
             return True
-        return code == 0
+        return code == DONE
 
     async def _sleep(self, seconds: float) -> None:
         try:

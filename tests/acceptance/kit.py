@@ -95,6 +95,15 @@ def worker(*arguments: str) -> Iterator[WorkerInProcess]:
         one.kill()
 
 
+def parent_of(pid: int) -> int | None:
+    """Return the process that a process was started by; None if it is not there (any more)."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except FileNotFoundError:
+        return None
+    return None if state == "Z" else int(parent)
+
+
 def eventually(ask: Callable[[], Any], seconds: float = 30) -> Any:
     """Ask until the answer is true, and return it."""
     end = time.monotonic() + seconds

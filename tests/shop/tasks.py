@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -56,3 +57,18 @@ def note_when_released(order_id: int, folder: str) -> str:
 def note_pid() -> int:
     time.sleep(0.002)
     return os.getpid()
+
+
+@router.actor
+async def poison(how: str, folder: str, after: float = 0.0) -> None:
+    """Kill the process that runs it, as a fault in C code, a memory hog or a rude exit would."""
+    await asyncio.sleep(after)
+    (Path(folder) / f"poisoned-{os.getpid()}-{time.monotonic_ns()}").touch()
+    if how == "exit":
+        os._exit(0)
+    os.kill(os.getpid(), getattr(signal, how))
+
+
+@router.actor
+def poison_on_thread(how: str, folder: str) -> None:
+    asyncio.run(poison(how, folder))

@@ -24,6 +24,7 @@ from django_repid.core.errors import (
 )
 from django_repid.management import lifeline
 from django_repid.management.serving import (
+    DONE,
     USAGE,
     is_supervised,
     serve,
@@ -106,7 +107,10 @@ class Command(BaseCommand):
         if reloads:
             sys.exit(supervise())
         processed = serve(worker)
-        self.stdout.write(f"The worker has ended; it processed {processed} jobs.")
+        jobs = "1 job" if processed == 1 else f"{processed} jobs"
+        self.stdout.write(f"The worker has ended; it processed {jobs}.")
+        if self._number is not None:
+            sys.exit(DONE)
 
     def _prepare(self, options: dict[str, Any]) -> Worker:
         self.check(databases=[])  # those it serves are looked at below, and only those
