@@ -12,7 +12,10 @@ from django_repid.core.retry import RetryPolicyT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """A registered function. `timeout` and `retries` are what its jobs get unless they say."""
+    """A registered function. `timeout` and `retries` are what its jobs get unless they say.
+
+    `atomic`: it runs in one transaction with the settlement of its job.
+    """
 
     fn: Callable[..., Any]
     name: str
@@ -21,6 +24,7 @@ class Actor:
     converter: ConverterT
     timeout: timedelta | None = None
     retries: int | None = None
+    atomic: bool = False
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:

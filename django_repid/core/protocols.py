@@ -265,6 +265,17 @@ class MessageBroker(Protocol):
         It has not got the others in hand if the answer to a claim was lost on its way.
         """
 
+    @property
+    def is_transactional(self) -> bool:
+        """Whether `atomically` is there: messages are rows beside the actors' own."""
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """Run the block in one transaction with what it settles, on the calling thread.
+
+        What fails, also at the commit, undoes everything. Writes to other databases are refused
+        inside, since they would stay.
+        """
+
     def own_session(self) -> AbstractContextManager[None]:
         """Wrap a thread of the worker's own, which must not wait long for anything in the store.
 

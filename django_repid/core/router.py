@@ -87,14 +87,19 @@ class Router:
         converter: ConverterFactory | None = None,
         timeout: timedelta | None = None,
         retries: int | None = None,
+        atomic: bool = False,
     ) -> Callable[[F], F]: ...
 
     def actor(self, fn: F | None = None, /, **terms: Any) -> F | Callable[[F], F]:
         """Register a function as an actor, and return it unchanged.
 
         Used bare or with terms: `name` (the function's), `queue`, `retry_policy`, `converter`,
-        `timeout` and `retries` (the router's defaults). A function `async def` runs on the
-        worker's event loop, any other on one of its threads.
+        `timeout` and `retries` (the router's defaults), `atomic`. A function `async def` runs on
+        the worker's event loop, any other on one of its threads.
+
+        With `atomic=True` a sync actor runs in one transaction with the settlement of its job: what
+        it writes to that database, the job's end and its result are there together or not at all,
+        whatever is killed and when. For seconds, not minutes; see `docs/howto/exactly-once.md`.
 
         Raises:
             ActorConflict: the router has another function of that name.
@@ -115,6 +120,7 @@ class Router:
         converter: ConverterFactory | None = None,
         timeout: timedelta | None = None,
         retries: int | None = None,
+        atomic: bool = False,
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
@@ -133,6 +139,7 @@ class Router:
             converter=(converter or defaults.converter)(fn),
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
+            atomic=_check_atomic(fn, atomic),
         )
         self._add(actor)
         _actors_of.setdefault(fn, []).append(actor)
@@ -167,6 +174,16 @@ def _check_function(fn: Any) -> None:
     if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
         message = f"{fn.__qualname__} is a generator: an actor returns its result."
         raise ConfigurationError(message)
+
+
+def _check_atomic(fn: Any, atomic: bool) -> bool:
+    if atomic and inspect.iscoroutinefunction(fn):
+        message = (
+            f"{fn.__qualname__} is async, and Django's transactions are not: atomic=True is for "
+            "sync actors."
+        )
+        raise ConfigurationError(message)
+    return atomic
 
 
 def _check_timeout(timeout: timedelta | None) -> timedelta | None:

@@ -4,6 +4,7 @@ The worker sends it jobs as lines of JSON and gets outcomes back; nothing is pic
 between jobs. What kills it, kills it alone, and so tells which job it was.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -15,15 +16,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from django_repid.core import clock
-from django_repid.core.cause import Cause, RemoteFailure
+from django_repid.core.connection import Connection
 from django_repid.core.errors import Cancelled, RepidError
 from django_repid.core.host import host
-from django_repid.core.verdict import Outcome
+from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, failed, overdue
+from django_repid.worker.wire import pack_message, unpack_outcome
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -44,11 +46,26 @@ class Stopped(Exception):
     """The worker ends."""
 
 
+class CellEnds(Protocol):
+    """Whom a cell tells how attempts ended."""
+
+    def ended(self, attempt: Attempt, outcome: Outcome | None, *, unsure: bool) -> None:
+        """Take an outcome; None: it does not count. `unsure`: it may be settled already."""
+
+    def settled(self, attempt: Attempt, outcome: Outcome, lost: frozenset[int]) -> None:
+        """Take a success that was settled with what its actor wrote, unless its lease was lost."""
+
+    def crashed(self, attempt: Attempt, died: RepidError, *, unsure: bool) -> None:
+        """Take an attempt that has killed the process."""
+
+    def unfit(self, attempt: Attempt) -> None:
+        """Take back an attempt whose actor no other process can find."""
+
+
 class Cell:
     """Runs attempts in a child process, one after another.
 
-    `ended` takes an attempt and its outcome (None: it does not count), `crashed` an attempt that
-    has killed the process, `unfit` one whose actor no other process can find.
+    Its ends are told to `run`, on a thread of the cell's own.
     """
 
     available = os.name == "posix"
@@ -56,14 +73,14 @@ class Cell:
     def __init__(
         self,
         executor: Executor,
-        ended: Callable[[Attempt, Outcome | None], None],
-        crashed: Callable[[Attempt, RepidError], None],
-        unfit: Callable[[Attempt], None],
+        connection: Connection,
+        bench: Callable[[], Bench],
+        ends: "CellEnds",
     ) -> None:
         self._executor = executor
-        self._ended = ended
-        self._crashed = crashed
-        self._unfit = unfit
+        self._connection = connection
+        self._bench = bench
+        self._ends = ends
         self._inbox: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._current: Attempt | None = None
         self._child: _Child | None = None
@@ -94,7 +111,7 @@ class Cell:
         try:
             while (attempt := self._inbox.get()) is not None:
                 if self._stopping:
-                    self._ended(attempt, None)
+                    self._ends.ended(attempt, None, unsure=False)
                     continue
                 self._current = attempt
                 self._run(attempt)
@@ -103,30 +120,40 @@ class Cell:
             self._end_child()
 
     def _run(self, attempt: Attempt) -> None:
+        unsure = self._executor.actors[attempt.message.key.topic].atomic
+        if "<locals>" in self._executor.actors[attempt.message.key.topic].fn.__qualname__:
+            self._ends.unfit(attempt)  # made inside another function: nobody else can find it
+            return
         self._executor.before(attempt.message)
         try:
             answer = self._ask(attempt)
         except Stopped:
-            self._ended(attempt, None)
+            self._ends.ended(attempt, None, unsure=unsure)
         except ProcessDied as died:
-            self._crashed(attempt, died)
+            self._ends.crashed(attempt, died, unsure=unsure)
         except (TimeoutError, Cancelled) as error:
             started = round((time.monotonic() - (attempt.started or time.monotonic())) * 1e9)
-            self._end(attempt, failed(error, clock.now_ns() - started))
+            outcome = failed(error, clock.now_ns() - started)
+            self._executor.after(attempt.message, outcome)
+            self._ends.ended(attempt, outcome, unsure=unsure)
         except Exception:
             logger.exception("The process for suspects cannot be used; the worker runs them.")
             self._end_child()
-            self._unfit(attempt)
+            self._ends.unfit(attempt)
         else:
-            if answer.get("unfit"):
-                logger.warning("%s; the worker runs its suspects itself.", answer["unfit"])
-                self._unfit(attempt)
-            else:
-                self._end(attempt, _outcome(answer))
+            self._take(attempt, answer)
 
-    def _end(self, attempt: Attempt, outcome: Outcome) -> None:
+    def _take(self, attempt: Attempt, answer: dict[str, Any]) -> None:
+        if "unfit" in answer:
+            logger.warning("%s; the worker runs its suspects itself.", answer["unfit"])
+            self._ends.unfit(attempt)
+            return
+        outcome = unpack_outcome(answer["outcome"])
         self._executor.after(attempt.message, outcome)
-        self._ended(attempt, outcome)
+        if "lost" in answer:
+            self._ends.settled(attempt, outcome, frozenset(answer["lost"]))
+        else:
+            self._ends.ended(attempt, outcome, unsure=answer.get("unsure", False))
 
     def _ask(self, attempt: Attempt) -> dict[str, Any]:
         """Have an attempt run by the child.
@@ -152,6 +179,7 @@ class Cell:
                 "function": actor.fn.__qualname__,
                 "payload": message.payload or "",
                 "limit": self._executor.result_limit,
+                "atomic": self._settling(attempt) if actor.atomic else None,
             }
         )
         try:
@@ -166,6 +194,14 @@ class Cell:
             self._child = None
             self._wait_for_the_worse()
             raise
+
+    def _settling(self, attempt: Attempt) -> dict[str, Any]:
+        """Return what the child needs besides to settle the attempt in the actor's transaction."""
+        return {
+            "connection": self._connection.alias,
+            "bench": dataclasses.asdict(self._bench()),
+            "message": pack_message(attempt.message),
+        }
 
     def _check(self, attempt: Attempt) -> None:
         if self._stopping:
@@ -253,17 +289,6 @@ class _Child:
                     pipe.close()
             except BrokenPipeError:
                 pass  # something was left to be sent
-
-
-def _outcome(answer: dict[str, Any]) -> Outcome:
-    cause = answer["cause"]
-    return Outcome(
-        data=answer["data"],
-        success=cause is None,
-        exception=None if cause is None else RemoteFailure(Cause(**cause)),
-        started_when=answer["started"],
-        finished_when=answer["finished"],
-    )
 
 
 def _importable(module: str) -> str:

@@ -4,7 +4,6 @@ Started by `worker.cell` as `python -m django_repid.worker.cell_child`.
 """
 
 import asyncio
-import dataclasses
 import json
 import os
 import signal
@@ -15,11 +14,15 @@ from importlib import import_module
 from typing import Any, BinaryIO
 
 from django_repid.core.actor import Actor
-from django_repid.core.cause import Cause
+from django_repid.core.connection import Connection
 from django_repid.core.host import host
+from django_repid.core.middleware import Middleware
 from django_repid.core.router import actors_of
-from django_repid.core.verdict import Outcome
-from django_repid.worker.executor import attempt, attempt_async
+from django_repid.core.verdict import Bench, Outcome
+from django_repid.worker.atomic import AtomicRunner, Undone
+from django_repid.worker.attempt import Attempt
+from django_repid.worker.executor import Executor, attempt, attempt_async
+from django_repid.worker.wire import pack_outcome, unpack_message
 
 _LOOK_SECONDS = 1.0
 
@@ -42,12 +45,14 @@ def main() -> None:
         order = json.loads(line)
         try:
             actor = _find(order)
+            if order["atomic"] is not None:
+                host().resolve(order["atomic"]["connection"])
         except Exception as error:  # noqa: BLE001 - whatever importing the project raises
             _write(
                 sink, {"unfit": f"No other process finds the actor {order['actor']!r} ({error})"}
             )
             continue
-        _write(sink, _answer(_run(actor, order)))
+        _write(sink, _run(actor, order))
 
 
 def _follow(worker: int) -> None:
@@ -72,35 +77,54 @@ def _write(sink: BinaryIO, what: dict[str, Any]) -> None:
 
 
 def _find(order: dict[str, Any]) -> Actor:
-    name = order["actor"]
+    """Return the actor of an order: the same function, not another one of its name.
+
+    Raises:
+        LookupError: this process does not find it.
+
+    """
+    name, wanted = order["actor"], (order["module"], order["function"])
     found: Any = host().find_actor(name)
     if found is None:
         found = import_module(order["module"])
         for part in order["function"].split("."):
             found = getattr(found, part)
-        found = next(one for one in actors_of(found) if one.name == name)
+        found = next((one for one in actors_of(found) if one.name == name), None)
+    if found is None or (found.fn.__module__, found.fn.__qualname__) != wanted:
+        raise LookupError(".".join(wanted))
     actor: Actor = found
     return actor
 
 
-def _run(actor: Actor, order: dict[str, Any]) -> Outcome:
+def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:
     payload, limit = order["payload"], order["limit"]
     try:
+        if order["atomic"] is not None:
+            return _run_atomically(actor, order["atomic"], limit)
         if actor.is_async:
-            return asyncio.run(attempt_async(actor, payload, limit))
-        return attempt(actor, payload, limit)
+            return {"outcome": pack_outcome(asyncio.run(attempt_async(actor, payload, limit)))}
+        return {"outcome": pack_outcome(attempt(actor, payload, limit))}
     finally:
         host().tidy()
 
 
-def _answer(outcome: Outcome) -> dict[str, Any]:
-    cause = None if outcome.exception is None else Cause.of(outcome.exception)
-    return {
-        "data": outcome.data,
-        "started": outcome.started_when,
-        "finished": outcome.finished_when,
-        "cause": None if cause is None else dataclasses.asdict(cause),
-    }
+def _run_atomically(actor: Actor, order: dict[str, Any], limit: int) -> dict[str, Any]:
+    connection: Connection = host().resolve(order["connection"])
+    executor = Executor({actor.name: actor}, Middleware(), limit)
+    bench = Bench(**order["bench"])
+    found = AtomicRunner(connection, executor)(
+        Attempt(unpack_message(order["message"])), lambda: bench
+    )
+    if isinstance(found, Undone):
+        return {"outcome": pack_outcome(found.outcome), "unsure": found.unsure}
+    assert found is not None  # noqa: S101 - nobody else ends its attempts
+    result = found.end.result
+    outcome = Outcome(
+        data="" if result is None else result.data,
+        started_when=0 if result is None else result.started_ns or 0,
+        finished_when=0 if result is None else result.finished_ns or 0,
+    )
+    return {"outcome": pack_outcome(outcome), "lost": sorted(found.lost)}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from django_repid.core import clock
 from django_repid.core.connection import Connection
@@ -23,7 +22,7 @@ from django_repid.core.protocols import ClaimRequest, Want
 from django_repid.core.settlement import Settlement
 from django_repid.core.verdict import Bench, hand_back
 from django_repid.worker.attempt import Attempt
-from django_repid.worker.group import Group
+from django_repid.worker.group import Group, Serving
 from django_repid.worker.intake import Intake
 from django_repid.worker.settler import Settler
 from django_repid.worker.suspects import Suspects
@@ -41,17 +40,8 @@ _LOOK_SECONDS = 60.0
 _FIRST_OUTAGE_PAUSE, _LONGEST_OUTAGE_PAUSE = 0.1, 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """What a desk claims.
-
-    `limit`: how many messages it may process. `burst`: it ends when nothing that is due is left.
-    """
-
-    queues: frozenset[str] | None
-    excluded: frozenset[str]
-    limit: float
-    burst: bool
+#: What `Desk.put` was given.
+_Finished = tuple[Group, Settlement, float, frozenset[int] | None, bool]
 
 
 class Desk:
@@ -81,7 +71,7 @@ class Desk:
         self._ended = ended
         self._settler = Settler(connection)
         self._wakeup = WakeUp()
-        self._finished: queue.SimpleQueue[tuple[Group, Settlement, float]] = queue.SimpleQueue()
+        self._finished: queue.SimpleQueue[_Finished] = queue.SimpleQueue()
         self._left = serving.limit
         self._offset = 0
         self._outage_pause = 0.0
@@ -108,9 +98,20 @@ class Desk:
         self.claiming = False
         self._wakeup.ring()
 
-    def put(self, group: Group, end: Settlement, duration_us: float) -> None:
-        """Take the end of an attempt, from any thread."""
-        self._finished.put((group, end, duration_us))
+    def put(
+        self,
+        group: Group,
+        end: Settlement,
+        duration_us: float,
+        *,
+        lost: frozenset[int] | None = None,
+        unsure: bool = False,
+    ) -> None:
+        """Take the end of an attempt, from any thread.
+
+        `lost`: it is written already, unless its key is in there. `unsure`: it may be settled.
+        """
+        self._finished.put((group, end, duration_us, lost, unsure))
         self._wakeup.ring()
 
     def bench(self) -> Bench:
@@ -184,7 +185,7 @@ class Desk:
         self._give_up()
         while True:
             try:
-                group, end, duration_us = self._finished.get_nowait()
+                group, end, duration_us, lost, unsure = self._finished.get_nowait()
             except queue.Empty:
                 return
             group.in_flight -= 1
@@ -194,7 +195,12 @@ class Desk:
                 group.ran(duration_us)
             else:
                 self._left += 1
-            self._settler.pending.append(end)
+            if unsure:
+                self._settler.doubt(end)
+            if lost is None:
+                self._settler.pending.append(end)
+            else:
+                self._settler.written([end], lost)
 
     def _settle_and_claim(self) -> bool:
         """Write what has ended, and claim for the room that is free; whether there was any."""

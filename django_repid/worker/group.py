@@ -43,3 +43,16 @@ class Group:
         """Learn from one run."""
         mean = self.mean_us
         self.mean_us = duration_us if mean is None else mean + (duration_us - mean) * _WEIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What a desk claims.
+
+    `limit`: how many messages it may process. `burst`: it ends when nothing that is due is left.
+    """
+
+    queues: frozenset[str] | None
+    excluded: frozenset[str]
+    limit: float
+    burst: bool

@@ -7,23 +7,23 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from asgiref.sync import ThreadSensitiveContext
 
-from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
-from django_repid.core.errors import BrokerUnavailable, RepidError
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.host import host
 from django_repid.core.protocols import WorkerInfo
-from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
+from django_repid.core.verdict import Bench
+from django_repid.worker.atomic import AtomicRunner, check_atomic
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.cell import Cell
-from django_repid.worker.desk import Desk, Serving
-from django_repid.worker.executor import Executor, failed, overdue
-from django_repid.worker.group import Group
+from django_repid.worker.desk import Desk
+from django_repid.worker.ends import Ends
+from django_repid.worker.executor import Executor
+from django_repid.worker.group import Group, Serving
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.lanes import LanePool
 from django_repid.worker.loop import LoopActors
@@ -66,12 +66,15 @@ class Run:
         self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
         self._context = contextvars.copy_context()
+        self._ends = Ends(actors)
         executor = Executor(actors, connection.middleware, options.payload_limit_bytes)
         self._executor = executor
+        check_atomic(actors, connection)
+        self._run_atomic = AtomicRunner(connection, executor)
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
-        self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ended)
-        self._on_threads = ActorThreads(threads, self._run_on_thread, self._lost)
-        self._cell = Cell(executor, self._ended, self._crashed, self._run_here)
+        self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ends.ended)
+        self._on_threads = ActorThreads(threads, self._run_on_thread, self._ends.lost)
+        self._cell = Cell(executor, connection, self._bench, self._ends)
         self._groups = {
             True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
             False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
@@ -84,6 +87,7 @@ class Run:
             self._cancel,
         )
         self._desk = self._make_desk(serving, info.name)
+        self._ends.attach(self._groups, self._desk)
         janitor = Janitor(
             connection, self._heartbeat, self._desk.strangers, lambda: self._desk.processed
         )
@@ -97,7 +101,7 @@ class Run:
             serving,
             worker_id=self._heartbeat.claiming_id,
             worker_name=worker_name,
-            isolate=self._cell.submit if Cell.available else self._run_here,
+            isolate=self._cell.submit if Cell.available else self._ends.unfit,
             give_up=self._give_up_overdue,
             ended=self._desk_is_ending,
         )
@@ -144,7 +148,7 @@ class Run:
         self._desk.stop_claiming()
         self._on_loop.hand_back_waiting()
         for attempt in self._on_threads.not_started():
-            self._ended(attempt, None)
+            self._ends.ended(attempt, None)
         grace = self._grace if self._desk.crash is None else 0.0
         await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
@@ -152,7 +156,7 @@ class Run:
             await asyncio.to_thread(self._cell.interrupt)
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
-                self._ended(attempt, None)
+                self._ends.ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
         await asyncio.to_thread(self._cell.interrupt)
         self._on_threads.close()
@@ -196,55 +200,27 @@ class Run:
         for wait in waits:
             wait.cancel()
 
-    def _run_on_thread(self, attempt: Attempt) -> None:
-        self._ended(attempt, self._context.copy().run(self._executor.sync, attempt.message))
+    def _bench(self) -> Bench:
+        return self._desk.bench()
 
-    def _run_here(self, attempt: Attempt) -> None:
-        """Run a suspect in this process: no other one can."""
-        actor = self._actors[attempt.message.key.topic]
-        self._groups[actor.is_async].submit([attempt])
+    def _run_on_thread(self, attempt: Attempt) -> None:
+        context = self._context.copy()
+        if not self._actors[attempt.message.key.topic].atomic:
+            self._ends.ended(attempt, context.run(self._executor.sync, attempt.message))
+            return
+        found = context.run(self._run_atomic, attempt, self._bench)
+        if found is not None:
+            self._ends.of_atomic(attempt, found)
 
     def _cancel(self, keys: Iterable[int]) -> None:
         wanted = frozenset(keys)
         self._on_loop.cancel(wanted)
         self._cell.cancel(wanted)
 
-    def _crashed(self, attempt: Attempt, died: RepidError) -> None:
-        """Take the end of an attempt that has killed the process that ran it alone."""
-        if attempt.end():
-            end = crashed(attempt.message, died, self._desk.bench())
-            actor = self._actors[attempt.message.key.topic]
-            self._desk.put(self._groups[actor.is_async], end, 0.0)
-
-    def _lost(self, attempt: Attempt, error: BaseException) -> None:
-        """Take the end of an attempt that an error outside its actor has stopped."""
-        self._ended(attempt, failed(error, clock.now_ns()))
-
-    def _ended(self, attempt: Attempt, outcome: Outcome | None) -> None:
-        """Take the end of an attempt, from any thread; without an outcome it does not count."""
-        if attempt.end():
-            self._put(attempt, outcome)
-
-    def _put(self, attempt: Attempt, outcome: Outcome | None) -> None:
-        actor = self._actors[attempt.message.key.topic]
-        duration = 0.0 if outcome is None else outcome.finished_when - outcome.started_when
-        end = hand_back(attempt.message)
-        if outcome is not None:
-            bench = self._desk.bench()
-            asked = attempt.cancel_asked
-            try:
-                end = judge(attempt.message, outcome, actor.retry_policy, bench, cancel_asked=asked)
-            except Exception as error:  # an end is never lost, whatever is wrong with it
-                logger.exception("The end of job %s cannot be judged.", attempt.message.key.id_)
-                end = replace(refuse(attempt.message, error, bench), processed=True)
-        self._desk.put(self._groups[actor.is_async], end, duration / 1000)
-
     def _give_up_overdue(self) -> None:
         """End the sync attempts that have overrun; called by the broker thread."""
         for attempt in self._on_threads.overdue():
-            elapsed = round((time.monotonic() - (attempt.started or 0.0)) * 1e9)
-            error = overdue(attempt.message)
-            self._put(attempt, failed(error, clock.now_ns() - elapsed))
+            self._ends.overran(attempt)
 
     def _take_signals(self) -> Callable[[], None]:
         """Let the signals stop this run; return what gives them back."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
+from django_repid.core.middleware import Middleware
 from django_repid.core.protocols import Claim, ClaimRequest
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
@@ -71,7 +72,7 @@ class Settler:
             self.settle()
         ends = self.pending
         if ends:
-            self._announce("before", ends)
+            announce(connection.middleware, "before", ends)
         try:
             claim = connection.message_broker.claim(request, ends, connection.results_bucket_broker)
         except Exception as error:
@@ -81,18 +82,18 @@ class Settler:
             return None
         self.in_hand.update(message.key.pk or 0 for message in claim.messages)
         if ends:
-            self._written(ends, claim.lost)
+            self.written(ends, claim.lost)
         return claim
 
     def _write(self, ends: Sequence[Settlement]) -> None:
         """Write a batch; if the store refuses it, find the one that is at fault."""
-        self._announce("before", ends)
+        announce(self._connection.middleware, "before", ends)
         try:
             lost = self._connection.settle(ends)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other ends must be written
             self._not_written(ends, error)
         else:
-            self._written(ends, lost)
+            self.written(ends, lost)
 
     def _not_written(self, ends: Sequence[Settlement], error: Exception) -> None:
         """Write the ends apart that could not be written together, if it was about one of them."""
@@ -103,7 +104,7 @@ class Settler:
             if isinstance(error, RowLocked):
                 self._put_by(ends[0], error)
             else:
-                self._written(ends, self._write_without(ends[0], error))
+                self.written(ends, self._write_without(ends[0], error))
             return
         half = len(ends) // 2
         for some in (ends[:half], ends[half:]):
@@ -117,7 +118,11 @@ class Settler:
         self._locked.append(end)
         self._try_again_at = time.monotonic() + _LOCKED_SECONDS
 
-    def _written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
+    def doubt(self, end: Settlement) -> None:
+        """Take note that a message may have been settled already, by a commit without an answer."""
+        self._unsure.add(end.message.key.pk or 0)
+
+    def written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
         """Take note of settlements that the store has taken."""
         if len(ends) == len(self.pending):
             self.pending = []
@@ -139,7 +144,7 @@ class Settler:
             self.processed += end.processed
             if end.failure is not None:
                 _report(end, end.failure)
-        self._announce("after", ends)
+        announce(self._connection.middleware, "after", ends)
 
     def _write_without(self, end: Settlement, error: Exception) -> frozenset[int]:
         """Settle a message without what the store refused to take: its work is done."""
@@ -167,27 +172,25 @@ class Settler:
             result = (message.key, message.payload or "", message.parameters)
             middleware.emit("after_consume", result=result)
 
-    def _announce(self, when: str, ends: Iterable[Settlement]) -> None:
-        """Emit the events of the verbs that settlements are, and of their result buckets."""
-        middleware = self._connection.middleware
-        if not middleware.has_subscribers:
-            return
-        result = {"result": None} if when == "after" else {}
-        for end in ends:
-            if end.result is not None and middleware.listens("store_bucket"):
-                record = end.result
-                middleware.emit(
-                    f"{when}_store_bucket", id_=record.id_, payload=record.bucket, **result
-                )
-            verb = _verb(end)
-            if middleware.listens(verb):
-                middleware.emit(
-                    f"{when}_{verb}",
-                    key=end.message.key,
-                    payload=end.message.payload or "",
-                    params=end.message.parameters,
-                    **result,
-                )
+
+def announce(middleware: Middleware, when: str, ends: Iterable[Settlement]) -> None:
+    """Emit the events of the verbs that settlements are, and of their result buckets."""
+    if not middleware.has_subscribers:
+        return
+    result = {"result": None} if when == "after" else {}
+    for end in ends:
+        if end.result is not None and middleware.listens("store_bucket"):
+            record = end.result
+            middleware.emit(f"{when}_store_bucket", id_=record.id_, payload=record.bucket, **result)
+        verb = _verb(end)
+        if middleware.listens(verb):
+            middleware.emit(
+                f"{when}_{verb}",
+                key=end.message.key,
+                payload=end.message.payload or "",
+                params=end.message.parameters,
+                **result,
+            )
 
 
 def _report_lost(end: Settlement) -> None:

@@ -12,7 +12,7 @@ from django_repid.core.errors import ConfigurationError
 from django_repid.core.names import check_queue_name
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.version import VERSION
-from django_repid.worker.desk import Serving
+from django_repid.worker.group import Serving
 from django_repid.worker.identity import describe
 from django_repid.worker.run import Run
 

@@ -11,3 +11,12 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.number}"
+
+
+class Line(models.Model):
+    """Something that must belong to an order, as the database finds out at the commit."""
+
+    order = models.ForeignKey(Order, models.CASCADE)
+
+    def __str__(self) -> str:
+        return f"line of order {self.order_id}"

@@ -72,3 +72,15 @@ async def poison(how: str, folder: str, after: float = 0.0) -> None:
 @router.actor
 def poison_on_thread(how: str, folder: str) -> None:
     asyncio.run(poison(how, folder))
+
+
+@router.actor(atomic=True, retries=1)
+def place_order(number: int) -> int:
+    return Order.objects.create(number=number).pk
+
+
+@router.actor(atomic=True)
+def order_and_kill(number: int, how: str) -> None:
+    """Write, and die before the commit."""
+    Order.objects.create(number=number)
+    os.kill(os.getpid(), getattr(signal, how))

@@ -8,6 +8,7 @@ from django.db import connections, transaction
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import alias_for, guarded, transaction_on
+from django_repid.brokers.database.atomically import atomically
 from django_repid.brokers.database.bells import Bells, Listener, ring_safely
 from django_repid.brokers.database.bucket_broker import DatabaseBucketBroker
 from django_repid.brokers.database.claiming import DatabaseClaiming
@@ -32,6 +33,7 @@ class DatabaseMessageBroker(DatabaseClaiming):
     """
 
     blocking = True
+    is_transactional = True
 
     def __init__(
         self,
@@ -130,6 +132,10 @@ class DatabaseMessageBroker(DatabaseClaiming):
         if self._rings_bells:
             alias = self.alias
             transaction.on_commit(partial(ring_safely, self._bells, alias), using=alias)
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """See `MessageBroker.atomically`."""
+        return atomically(self.alias)
 
     def own_session(self) -> AbstractContextManager[None]:
         """See `MessageBroker.own_session`."""

@@ -32,6 +32,7 @@ class InMemoryMessageBroker(InMemoryHandling):
     blocking = False
     rings = True
     courtesy_seconds = 0.0
+    is_transactional = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -229,6 +230,10 @@ class InMemoryMessageBroker(InMemoryHandling):
                 self._put(records.given_back(message))
         self._ring()
         return len(lost)
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """See `MessageBroker.atomically`: there is no such thing here."""
+        raise NotImplementedError
 
     def own_session(self) -> AbstractContextManager[None]:
         """See `MessageBroker.own_session`: nobody has to wait here."""

@@ -1,7 +1,13 @@
 """What a store knows of its workers, and how the jobs of dead ones are freed."""
 
+from dataclasses import replace
+
+import pytest
+
 from django_repid.core.message import MessageState
-from django_repid.testing.contract.kit import Stage, StageFixture, ack, ids, new
+from django_repid.core.suspicion import CONVICTED, ISOLATED
+from django_repid.core.verdict import hand_back
+from django_repid.testing.contract.kit import Stage, StageFixture, ack, ids, new, retry
 
 
 class RosterContract(StageFixture):
@@ -79,3 +85,69 @@ class RosterContract(StageFixture):
 
         assert ids(stage.claim()) == ["orphan"]
         assert stage.settle(ack(mine)) == frozenset()
+
+    @pytest.mark.parametrize(("in_flight", "level"), [(1, ISOLATED), (2, 2), (10, 2), (11, 1)])
+    def test_the_fewer_were_in_flight_the_more_suspect_each_is(
+        self, stage: Stage, in_flight: int, level: int
+    ) -> None:
+        _crash(stage, in_flight)
+
+        assert {m.suspicion for m in stage.claim()} == {level}
+
+    def test_every_crash_raises_the_suspicion_up_to_isolation(self, stage: Stage) -> None:
+        levels: list[set[int]] = []
+        for _ in range(5):
+            _crash(stage, 0 if levels else 11)
+            levels.append(_levels(stage))
+
+        assert levels == [{1}, {2}, {ISOLATED}, {ISOLATED}, {ISOLATED}]
+
+    def test_what_is_known_of_a_suspect_alone_is_not_changed_by_crashes(self, stage: Stage) -> None:
+        stage.enqueue(new())
+        message = stage.claim_one()
+        known = replace(hand_back(message), suspicion=CONVICTED - 1)
+        stage.settle(known)
+
+        _crash(stage, 0)
+
+        assert stage.claim_one().suspicion == CONVICTED - 1
+
+    def test_an_attempt_that_ends_clears_its_job_and_one_that_is_handed_back_does_not(
+        self, stage: Stage
+    ) -> None:
+        _crash(stage, 2)
+        first, second = stage.claim()
+
+        stage.settle(hand_back(first), retry(second, run_at=second.run_at))
+
+        found = {m.key.id_: m.suspicion for m in stage.claim()}
+        assert found == {first.key.id_: 2, second.key.id_: 0}
+
+    def test_a_worker_gives_back_what_it_knows_nothing_of(self, stage: Stage) -> None:
+        other = stage.register("other")
+        stage.enqueue(*[new(id_=f"m{n}") for n in range(4)])
+        in_hand, *strays = stage.claim(3)
+        stage.claim_one(worker_id=other)
+
+        freed = stage.broker.give_back(stage.worker_id, {in_hand.key.pk or 0})
+
+        again = stage.claim()
+        assert freed == 2
+        assert ids(again) == ids(strays)
+        assert [(m.tries, m.crashes, m.suspicion) for m in again] == [(0, 0, 0)] * 2
+        assert stage.settle(ack(in_hand)) == frozenset()
+        assert stage.settle(ack(strays[0])) == {strays[0].key.pk}
+
+
+def _crash(stage: Stage, new_ones: int) -> None:
+    """Let a worker die with everything that is there in its hands."""
+    victim = stage.register("victim")
+    stage.enqueue(*[new() for _ in range(new_ones)])
+    stage.claim(worker_id=victim)
+    stage.broker.rescue(victim, 0)
+
+
+def _levels(stage: Stage) -> set[int]:
+    found = stage.claim()
+    stage.settle(*map(hand_back, found))
+    return {message.suspicion for message in found}

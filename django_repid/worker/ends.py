@@ -1,0 +1,99 @@
+"""How attempts end: from whatever became of them to a settlement on the broker thread's desk."""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from django_repid.core import clock
+from django_repid.core.actor import Actor
+from django_repid.core.errors import RepidError
+from django_repid.core.settlement import Settlement
+from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
+from django_repid.worker.atomic import Undone, Written
+from django_repid.worker.attempt import Attempt
+from django_repid.worker.desk import Desk
+from django_repid.worker.executor import failed, overdue
+from django_repid.worker.group import Group
+
+logger = logging.getLogger("django_repid.worker")
+
+
+class Ends:
+    """Takes the ends of attempts, from any thread.
+
+    `unsure`: the settlement may be in the store already, by a commit whose answer was lost.
+    """
+
+    def __init__(self, actors: dict[str, Actor]) -> None:
+        self._actors = actors
+        self._groups: Mapping[bool, Group] = {}
+        self._desk: Desk
+
+    def attach(self, groups: Mapping[bool, Group], desk: Desk) -> None:
+        """Say where they go. Groups and desk themselves need to know who takes the ends."""
+        self._groups = groups
+        self._desk = desk
+
+    def ended(self, attempt: Attempt, outcome: Outcome | None, *, unsure: bool = False) -> None:
+        """Take an outcome; None: the attempt does not count. Only the first end of one does."""
+        if attempt.end():
+            self._judge(attempt, outcome, unsure=unsure)
+
+    def lost(self, attempt: Attempt, error: BaseException) -> None:
+        """Take an attempt that an error outside its actor has stopped."""
+        self.ended(attempt, failed(error, clock.now_ns()))
+
+    def overran(self, attempt: Attempt) -> None:
+        """Take an attempt on a thread that has been given up."""
+        elapsed = round((time.monotonic() - (attempt.started or 0.0)) * 1e9)
+        error = overdue(attempt.message)
+        self._judge(attempt, failed(error, clock.now_ns() - elapsed))
+
+    def of_atomic(self, attempt: Attempt, found: Written | Undone) -> None:
+        """Take what became of an attempt of an atomic actor; it has ended."""
+        if isinstance(found, Undone):
+            self._judge(attempt, found.outcome, unsure=found.unsure)
+            return
+        result = found.end.result
+        spent = 0 if result is None else (result.finished_ns or 0) - (result.started_ns or 0)
+        self._desk.put(self._group(attempt), found.end, spent / 1000, lost=found.lost)
+
+    def settled(self, attempt: Attempt, outcome: Outcome, lost: frozenset[int]) -> None:
+        """Take a success that was settled elsewhere, unless its lease was lost there."""
+        if attempt.end():
+            end = self._verdict(attempt, outcome)
+            self._desk.put(self._group(attempt), end, _spent_us(outcome), lost=lost)
+
+    def crashed(self, attempt: Attempt, died: RepidError, *, unsure: bool = False) -> None:
+        """Take an attempt that has killed the process that ran it alone."""
+        if attempt.end():
+            end = crashed(attempt.message, died, self._desk.bench())
+            self._desk.put(self._group(attempt), end, 0.0, unsure=unsure)
+
+    def unfit(self, attempt: Attempt) -> None:
+        """Let the worker run a suspect itself: no other process can."""
+        self._group(attempt).submit([attempt])
+
+    def _judge(self, attempt: Attempt, outcome: Outcome | None, *, unsure: bool = False) -> None:
+        if outcome is None:
+            end, spent = hand_back(attempt.message), 0.0
+        else:
+            end, spent = self._verdict(attempt, outcome), _spent_us(outcome)
+        self._desk.put(self._group(attempt), end, spent, unsure=unsure)
+
+    def _verdict(self, attempt: Attempt, outcome: Outcome) -> Settlement:
+        message, bench = attempt.message, self._desk.bench()
+        policy = self._actors[message.key.topic].retry_policy
+        try:
+            return judge(message, outcome, policy, bench, cancel_asked=attempt.cancel_asked)
+        except Exception as error:  # an end is never lost, whatever is wrong with it
+            logger.exception("The end of job %s cannot be judged.", message.key.id_)
+            return replace(refuse(message, error, bench), processed=True)
+
+    def _group(self, attempt: Attempt) -> Group:
+        return self._groups[self._actors[attempt.message.key.topic].is_async]
+
+
+def _spent_us(outcome: Outcome) -> float:
+    return (outcome.finished_when - outcome.started_when) / 1000
