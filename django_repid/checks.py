@@ -4,6 +4,7 @@
 E001   a setting is wrong: unknown key, wrong kind of value, broker that cannot be made
 E002   a `tasks` module does not import
 E003   two actors have one name
+E004   an atomic actor, and a connection that cannot run it
 E010   (database) the server has no SKIP LOCKED, or is no database that django_repid knows
 W001   messages live on another database than the models, and no `commit_with` joins them
 W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
@@ -28,6 +29,7 @@ from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageB
 from django_repid.connections import configure, connections
 from django_repid.core.connection import Connection
 from django_repid.core.errors import ActorConflict, ConfigurationError
+from django_repid.worker.atomic import check_atomic
 
 #: What a worker and views beside each other need of SQLite, to be pasted into DATABASES.
 SQLITE_OPTIONS = """"OPTIONS": {
@@ -84,6 +86,14 @@ def check_actors(**_: Any) -> list[CheckMessage]:
         if isinstance(error.__cause__, Exception):  # what the import of a module raised
             return [Error(str(error), id="django_repid.E002")]
         return []  # E001 says it
+    return _about_atomic()
+
+
+def _about_atomic() -> list[CheckMessage]:
+    try:
+        check_atomic(discovery.router().actors, connections["default"])
+    except ConfigurationError as error:
+        return [Error(str(error), id="django_repid.E004")]
     return []
 
 
@@ -189,7 +199,7 @@ def _about_pool(alias: str, connection: Connection) -> Iterable[CheckMessage]:
     pool = databases[alias].settings_dict.get("OPTIONS", {}).get("pool")
     if not isinstance(pool, dict):
         return
-    needed = connections_needed(connection)
+    needed = connections_needed(connection) - OWN_CONNECTIONS  # which are in no pool
     size = pool.get("max_size") or pool.get("min_size", 4)
     if size < needed:
         yield checks.Warning(

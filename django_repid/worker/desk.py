@@ -57,6 +57,7 @@ class Desk:
         worker_name: str,
         isolate: Callable[[Attempt], None],
         give_up: Callable[[], None],
+        until_next: Callable[[], float],
         ended: Callable[[], None],
     ) -> None:
         self._connection = connection
@@ -68,6 +69,7 @@ class Desk:
         self._isolate = isolate
         self._suspects = Suspects()
         self._give_up = give_up
+        self._until_next = until_next
         self._ended = ended
         self._settler = Settler(connection)
         self._wakeup = WakeUp()
@@ -174,11 +176,11 @@ class Desk:
         options = self._connection.options
         rings = self._connection.message_broker.rings
         longest = options.poll_seconds_idle_with_bell if rings else options.poll_seconds_idle
-        pause = min(max(_HOT_SECONDS, idle_for * _COOLING), longest)
+        pause = min(max(_HOT_SECONDS, idle_for * _COOLING), longest, self._until_next())
         if self._next_due is not None:
             until_due = (self._next_due - clock.now_us() - self._offset) / 1_000_000
-            pause = min(pause, max(until_due, 0.0))
-        return pause
+            pause = min(pause, until_due)
+        return max(pause, 0.0)
 
     def _collect(self) -> None:
         """Take in what has ended since the last time round, and what has overrun."""

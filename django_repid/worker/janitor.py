@@ -107,10 +107,11 @@ class Janitor:
                 )
 
     def _is_dead(self, peer: Peer) -> bool:
-        if peer.alive is not None:
-            return not peer.alive
+        # A lock file may be held by a child of a worker that is gone: its process says more.
         if lives(peer.info) is False:
             return True
+        if peer.alive is not None:
+            return not peer.alive
         # It may be there and yet stand still for ever, so a process that exists proves nothing.
         now = self._monotonic()
         silence = self._silences.get(peer.worker_id)

@@ -103,6 +103,7 @@ class Run:
             worker_name=worker_name,
             isolate=self._cell.submit if Cell.available else self._ends.unfit,
             give_up=self._give_up_overdue,
+            until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
         )
 

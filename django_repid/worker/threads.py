@@ -104,6 +104,17 @@ class ActorThreads:
             late.append(attempt)
         return late
 
+    def until_next(self) -> float:
+        """Return the seconds until the next of them is overdue."""
+        now = time.monotonic()
+        return min(
+            (
+                (attempt.started or now) + attempt.message.spec.timeout / 1e6 - now
+                for attempt in list(self._running.values())
+            ),
+            default=math.inf,
+        )
+
     def not_started(self) -> list[Attempt]:
         """Take back the attempts that no thread has begun."""
         left: list[Attempt] = []

@@ -10,6 +10,7 @@ hot for longer than that, so that one that was left out loses nothing.
 
 import hashlib
 import logging
+import math
 import os
 import selectors
 import socket
@@ -23,6 +24,8 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connections
+
+from django_repid.brokers.database.session import is_pooled
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -86,7 +89,7 @@ class Listener:
         try:
             while not self._stopping:
                 self._keep_connected(selector)
-                waits = _RECONNECT_SECONDS if self._retry_at else _CHECK_SECONDS
+                waits = _RECONNECT_SECONDS if self._is_lost else _CHECK_SECONDS
                 ready = selector.select(waits)
                 if ready or not self._check(selector):
                     self._take(selector, {key.fileobj for key, _ in ready})
@@ -98,6 +101,11 @@ class Listener:
             if self._socket is not None and self._path is not None:
                 self._socket.close()
                 self._path.unlink(missing_ok=True)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether there was a connection, or could be one."""
+        return 0.0 < self._retry_at < math.inf
 
     def _take(self, selector: selectors.BaseSelector, ready: set[Any]) -> None:
         """Take what lies in the sockets, and say that there was something."""
@@ -122,6 +130,11 @@ class Listener:
             parameters = {"tcp_user_timeout": 10_000, **connection.get_connection_params()}
             raw = connection.Database.connect(**parameters)
             raw.autocommit = True
+            if is_pooled(raw):
+                raw.close()
+                self._retry_at = math.inf
+                logger.info("A pooler is in the way of LISTEN: the worker polls instead.")
+                return
             raw.execute(f"LISTEN {_CHANNEL}")
         except Exception as error:  # noqa: BLE001 - as above
             self._lost(selector, error)

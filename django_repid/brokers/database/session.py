@@ -93,6 +93,12 @@ def _set_up(connection: Any, **_: Any) -> None:
         cursor.execute(_POSTGRESQL, [*limits, told])
 
 
+def is_pooled(raw: Any) -> bool:
+    """Whether a connection of psycopg's leads to a pooler that lends its sessions (PgBouncer)."""
+    told, found = raw.info.backend_pid, raw.execute("SELECT pg_backend_pid()").fetchone()[0]
+    return bool(told != found)
+
+
 connection_created.connect(_set_up, dispatch_uid="django_repid.session")
 
 
