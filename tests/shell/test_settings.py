@@ -231,7 +231,7 @@ def test_a_pool_that_is_too_small_is_warned_about(monkeypatch: pytest.MonkeyPatc
     (text,) = found("W003")
 
     assert "has 4 connections" in text
-    assert "28" in text
+    assert "24" in text
 
 
 def test_a_router_decides_where_the_tables_are(settings: Any) -> None:
