@@ -60,11 +60,11 @@ def empty_database(folder: Path) -> Iterator[dict[str, str]]:
 class WorkerInProcess:
     """A `repid_worker` in a process of its own."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **more: str) -> None:
         self._process = subprocess.Popen(
             command("repid_worker", "--no-reload", *arguments),
             cwd=ROOT,
-            env=environment(),
+            env=environment(**more),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -86,9 +86,9 @@ class WorkerInProcess:
 
 
 @contextmanager
-def worker(*arguments: str) -> Iterator[WorkerInProcess]:
+def worker(*arguments: str, **more: str) -> Iterator[WorkerInProcess]:
     """Have a worker, and leave none behind."""
-    one = WorkerInProcess(*arguments)
+    one = WorkerInProcess(*arguments, **more)
     try:
         yield one
     finally:

@@ -84,3 +84,25 @@ def order_and_kill(number: int, how: str) -> None:
     """Write, and die before the commit."""
     Order.objects.create(number=number)
     os.kill(os.getpid(), getattr(signal, how))
+
+
+@router.actor
+async def block_the_loop(seconds: float, folder: str) -> int:
+    """Keep the event loop busy with Python code, as a bad actor does."""
+    (Path(folder) / f"started-{os.getpid()}").touch()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+    return os.getpid()
+
+
+@router.actor
+def obey(folder: str) -> int:
+    """Run until this very process is told how to end."""
+    here = Path(folder)
+    (here / f"started-{os.getpid()}").touch()
+    while not (word := here / f"word-{os.getpid()}").exists():
+        time.sleep(0.01)
+    if word.read_text() == "fail":
+        raise ValueError("as told")
+    return os.getpid()

@@ -1,9 +1,11 @@
 """What `settle` promises: the end of a claim, whole or not at all, and only once."""
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
 from django_repid.core import settlement
+from django_repid.core.host import host
 from django_repid.core.message import MessageCategory, MessageState, RoutingKey, StoredMessage
 from django_repid.core.settlement import Failure
 from django_repid.testing.contract.kit import (
@@ -221,3 +223,33 @@ class SettleContract(StageFixture):
         assert lost == frozenset()
         assert stage.claim() == []
         assert stage.result(messages[-1].key.id_) is not None
+
+    def test_workers_that_settle_crosswise_get_in_nobodys_way(self, stage: Stage) -> None:
+        """Real threads on real connections: one pair of buckets, in either order, for each job."""
+        rounds, problems = 40, []
+        stage.enqueue(*[new() for _ in range(rounds * 4)])
+        start = threading.Barrier(2)
+
+        def work(place: int) -> None:
+            try:
+                with host().thread_scope():
+                    start.wait(20)
+                    for number in range(rounds):
+                        names = [f"a{number}", f"b{number}"][:: 1 if place else -1]
+                        ends = [
+                            ack(message, record(name, str(place), now=stage.broker.now_us()))
+                            for message, name in zip(stage.claim(2), names, strict=False)
+                        ]
+                        assert stage.settle(*ends) == frozenset()
+            except BaseException as error:  # noqa: BLE001 - told to the test
+                problems.append(error)
+
+        threads = [threading.Thread(target=work, args=[n]) for n in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert problems == []
+        assert stage.result("a0") is not None
+        assert stage.result(f"b{rounds - 1}") is not None
