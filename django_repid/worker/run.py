@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
 
@@ -16,6 +17,7 @@ from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.host import host
 from django_repid.core.protocols import WorkerInfo
 from django_repid.core.verdict import Bench
+from django_repid.worker.aside import aside
 from django_repid.worker.atomic import AtomicRunner, check_atomic
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
@@ -36,6 +38,8 @@ logger = logging.getLogger("django_repid.worker")
 #: after the grace is over: together with it the exit stays within grace + 2 s.
 _INTERRUPT_SECONDS = 0.8
 _FLUSH_SECONDS = 1.0
+#: How long a store that does not answer, or a process of a suspect, is waited for at the end.
+_LEAVE_SECONDS = 1.0
 #: A signal that comes again within this long is the same wish.
 REPEAT_SECONDS = 0.5
 
@@ -129,7 +133,8 @@ class Run:
         async with AsyncExitStack() as stack:
             # First of all: a signal from now on must not leave a registered worker behind.
             stack.callback(self._take_signals())
-            await self._in_thread(lambda: self._heartbeat.worker_id)
+            if not await self._register():
+                return
             if self._lanes is not None:
                 lanes = ThreadSensitiveContext(executor=self._lanes)
                 await stack.enter_async_context(lanes)
@@ -154,16 +159,16 @@ class Run:
         await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
             logger.warning("What still runs is interrupted and handed back.")
-            await asyncio.to_thread(self._cell.interrupt)
+            await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
                 self._ends.ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
-        await asyncio.to_thread(self._cell.interrupt)
+        await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
         self._on_threads.close()
         if self._lanes is not None:
             self._lanes.close()
-        await self._in_thread(self._take_down)
+        await asyncio.wait([self._at_store(self._take_down)], timeout=_LEAVE_SECONDS)
 
     def _take_down(self) -> None:
         for service in self._services:
@@ -185,14 +190,29 @@ class Run:
             self._settled.set()
         self._stop.set()
 
-    async def _in_thread(self, call: Callable[[], object]) -> None:
-        """Make a blocking call on a thread that closes its connections."""
+    def _at_store(self, call: Callable[[], object]) -> asyncio.Future[None]:
+        """Make a call to the store on a thread that does not hang, and closes its connections."""
 
         def scoped() -> None:
-            with host().thread_scope():
+            with host().thread_scope(), self._connection.message_broker.own_session():
                 call()
 
-        await asyncio.to_thread(scoped)
+        return aside(scoped)
+
+    async def _register(self) -> bool:
+        """Make this worker known; False if it was told to end before the store answered."""
+        registering = self._at_store(lambda: self._heartbeat.worker_id)
+        stop = asyncio.ensure_future(self._stop.wait())
+        both: list[asyncio.Future[Any]] = [registering, stop]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not registering.done():
+            await asyncio.wait([registering], timeout=_LEAVE_SECONDS)
+        if not registering.done():
+            logger.warning("The worker ends; the store has not answered yet.")
+            return False
+        registering.result()
+        return True
 
     @staticmethod
     async def _wait_for(event: asyncio.Event, seconds: float, *others: asyncio.Event) -> None:

@@ -18,6 +18,8 @@ logger = logging.getLogger("django_repid.worker")
 
 #: How long an end is left alone whose row is locked: each try may cost everybody a second.
 _LOCKED_SECONDS = 5.0
+#: How many of them are looked for one by one.
+_MOST_LOCKED = 4
 
 
 class Settler:
@@ -112,6 +114,8 @@ class Settler:
 
     def _put_by(self, end: Settlement, error: RowLocked) -> None:
         """Keep an end for later: a stranger's transaction holds its row."""
+        if len(self._locked) >= _MOST_LOCKED:  # a whole table, it seems: as bad as no store
+            raise BrokerUnavailable(str(error)) from error
         key = end.message.key
         logger.warning("The end of job %s waits for somebody's transaction: %s", key.id_, error)
         self.pending = [one for one in self.pending if one is not end]
