@@ -17,7 +17,7 @@ from django_repid.worker.attempt import Attempt
 logger = logging.getLogger("django_repid.worker")
 
 #: How long an end is left alone whose row is locked: each try may cost everybody a second.
-_LOCKED_SECONDS = 5.0
+_LOCKED_SECONDS = 3.0
 #: How many of them are looked for one by one.
 _MOST_LOCKED = 4
 

@@ -179,7 +179,7 @@ if connection.vendor == "postgresql":
 
         found = on_own_thread(DatabaseMessageBroker(), lambda: [shown(name) for name in names])
 
-        assert found == ["1s", "20s", "20s"]
+        assert found == ["250ms", "20s", "20s"]
         assert [shown(name) for name in names] == ["0", "0", "0"]
 
     def test_a_pooler_s_sessions_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,9 +27,10 @@ from django.db.backends.signals import connection_created
 
 logger = logging.getLogger("django_repid.worker")
 
-#: MariaDB and MySQL know whole seconds only. Whoever holds a row for longer makes one settlement
-#: late, not the worker.
+#: Whoever holds a row for longer makes one settlement late, not the worker. MariaDB and MySQL know
+#: whole seconds only.
 LOCK_SECONDS = 1
+_LOCK_MS = 250
 #: Far above the slowest of our statements (a claim of 500 among three million rows: 15 ms).
 STATEMENT_SECONDS = 20
 #: After this long without an answer a connection is given up: later than the server's own limit.
@@ -89,7 +90,7 @@ def _set_up(connection: Any, **_: Any) -> None:
             return
         # Behind a pooler the number that was told at the connection's start is not the server's.
         told = connection.connection.info.backend_pid
-        limits = [f"{seconds}s" for seconds in (LOCK_SECONDS, STATEMENT_SECONDS, STATEMENT_SECONDS)]
+        limits = [f"{_LOCK_MS}ms", f"{STATEMENT_SECONDS}s", f"{STATEMENT_SECONDS}s"]
         cursor.execute(_POSTGRESQL, [*limits, told])
 
 
