@@ -63,6 +63,7 @@ class Claim:
     `next_due`: when the next message that the request would take becomes due (None: none is
     known). `others`: topics that have ready messages and were not asked for, with the queue of one.
     `lost`: the keys (pk) of the settlements that came with it and whose lease was lost.
+    `cut_short`: the store was lost on the way; it may have given more than has arrived.
     """
 
     messages: Sequence[StoredMessage]
@@ -70,6 +71,7 @@ class Claim:
     next_due: int | None
     others: Mapping[str, str] = field(default_factory=dict)
     lost: frozenset[int] = frozenset()
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

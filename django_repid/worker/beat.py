@@ -1,6 +1,7 @@
 """The sign of life of a worker."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -23,9 +24,11 @@ class Heartbeat:
         self,
         broker: MessageBroker,
         info: WorkerInfo,
+        cancel: Callable[[Iterable[int]], None],
+        *,
         seconds: float,
         silence: float,
-        cancel: Callable[[Iterable[int]], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
         self._info = info
@@ -34,10 +37,12 @@ class Heartbeat:
         self._cancel = cancel
         self._lock = threading.Lock()
         self._worker_id: int | None = None
-        self._beaten_at = time.monotonic()
+        self._monotonic = monotonic
         self._gone = False
-        #: How many beats the store has taken: a sweeper trusts what it sees only if it goes on.
-        self.count = 0
+        #: When the store has last taken a sign of life, and since when it has taken them without a
+        #: gap: a sweeper trusts what it sees only as far as its own beats get through.
+        self.beaten_at = -math.inf
+        self.steady_since = math.inf
 
     @property
     def worker_id(self) -> int:
@@ -47,7 +52,9 @@ class Heartbeat:
                 message = "This worker has taken its leave."
                 raise BrokerUnavailable(message)
             if self._worker_id is None:
+                began = self._monotonic()
                 self._worker_id = self._broker.register(self._info)
+                self._got_through(began)
             return self._worker_id
 
     def claiming_id(self) -> int:
@@ -56,15 +63,17 @@ class Heartbeat:
         A process that was stopped, or whose machine slept, may have been declared dead meanwhile.
         What it claimed under its old id would be found without an owner, and run elsewhere too.
         """
-        if time.monotonic() - self._beaten_at > self._silence / 2:
+        worker_id = self.worker_id
+        if self._monotonic() - self.beaten_at > self._silence / 2:
             self.run_once()
-        return self.worker_id
+            return self.worker_id
+        return worker_id
 
     def run_once(self) -> float:
         """Beat once."""
-        worker_id, now = self.worker_id, time.monotonic()
+        worker_id, began = self.worker_id, self._monotonic()
         beat = self._broker.beat(worker_id)
-        self._beaten_at = now
+        self._got_through(began)
         if not beat.known:
             logger.warning(
                 "Worker %s was silent for so long that its jobs were given to others. It goes on "
@@ -75,10 +84,14 @@ class Heartbeat:
                 if self._worker_id == worker_id:  # two threads may beat at a time
                     self._worker_id = None
             return 0.0
-        self.count += 1
         if beat.cancelled:
             self._cancel(beat.cancelled)
         return self._seconds
+
+    def _got_through(self, began: float) -> None:
+        if began - self.beaten_at > 2 * self._seconds:
+            self.steady_since = began
+        self.beaten_at = began
 
     def forget(self) -> None:
         """Take the worker off the list: it has settled or handed back everything."""

@@ -240,6 +240,8 @@ class Desk:
         claim = self._settler.claim(request)
         if claim is None:
             return False
+        if claim.cut_short:
+            self._next_look = 0.0
         self._offset = claim.now - clock.now_us()
         if not self.claiming:  # it was on its way when the worker was told to stop
             self._settler.pending += map(hand_back, claim.messages)

@@ -58,8 +58,6 @@ class Janitor:
         self._tended_at = 0
         self._monotonic = monotonic
         self._silences: dict[int, _Silence] = {}
-        self._own_beats = -1
-        self._own_since = monotonic()
         self._next_orphans = monotonic() + _ORPHANS_SECONDS
         self._next_prune = monotonic() + _PRUNE_SECONDS
 
@@ -80,11 +78,6 @@ class Janitor:
 
     def _sweep(self) -> None:
         peers = self._broker.peers(self._heartbeat.worker_id)
-        now = self._monotonic()
-        if self._heartbeat.count != self._own_beats:
-            self._own_beats, self._own_since = self._heartbeat.count, now
-        elif now - self._own_since > 2 * self._connection.options.beat_seconds:
-            self._silences.clear()  # my own beats don't get through: I cannot judge anybody
         for peer in peers:
             if self._is_dead(peer):
                 freed = self._broker.rescue(peer.worker_id, peer.beat)
@@ -118,7 +111,12 @@ class Janitor:
         if silence is None or silence.beat != peer.beat:
             self._silences[peer.worker_id] = _Silence(peer.beat, now)
             return False
-        return now - silence.since >= self._connection.options.silence_seconds
+        options = self._connection.options
+        if now - self._heartbeat.beaten_at > 2 * options.beat_seconds:
+            return False  # my own beats don't get through: I cannot judge anybody
+        # Nor did they before they did so again: after an outage everybody has been silent.
+        since = max(silence.since, self._heartbeat.steady_since)
+        return now - since >= options.silence_seconds
 
     @staticmethod
     def _report(freed: int, whose: str) -> None:

@@ -86,9 +86,9 @@ class Run:
         self._heartbeat = Heartbeat(
             connection.message_broker,
             info,
-            options.beat_seconds,
-            options.silence_seconds,
             self._cancel,
+            seconds=options.beat_seconds,
+            silence=options.silence_seconds,
         )
         self._desk = self._make_desk(serving, info.name)
         self._ends.attach(self._groups, self._desk)

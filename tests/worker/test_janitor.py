@@ -22,8 +22,15 @@ class Scene:
         self.connection = memory(silence_seconds=15, beat_seconds=5)
         self.broker = self.connection.message_broker
         self.stage = Stage(self.connection)  # its worker is the silent peer
-        self.heartbeat = Heartbeat(self.broker, worker_info("me"), 5, 15, lambda _: None)
         self.now = 1000.0
+        self.heartbeat = Heartbeat(
+            self.broker,
+            worker_info("me"),
+            lambda _: None,
+            seconds=5,
+            silence=15,
+            monotonic=lambda: self.now,
+        )
         self.processed = 0
         self.janitor = Janitor(
             self.connection,
@@ -86,6 +93,24 @@ def test_after_an_outage_nobody_is_taken_for_dead() -> None:
     scene.sweep()
 
     assert not scene.freed
+
+
+def test_an_outage_between_two_sweeps_is_no_silence_of_others() -> None:
+    """The first sweep after it comes after the first beat: its own counter seems to go on."""
+    scene = Scene()
+    scene.run_job_of_peer()
+    for _ in range(2):
+        scene.broker.beat(scene.stage.worker_id)
+        scene.sweep()
+
+    scene.now += 40
+    for _ in range(3):
+        scene.sweep()
+    assert not scene.freed
+    for _ in range(2):
+        scene.sweep()
+
+    assert scene.freed  # it did not come back for a whole silence
 
 
 def test_a_process_that_is_gone_is_dead_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

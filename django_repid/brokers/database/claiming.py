@@ -17,6 +17,7 @@ from django_repid.brokers.database.heads import Head, Taking
 from django_repid.brokers.database.statements import Statements
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.codec import NewerFormat
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.message import MessageState, StoredMessage
 from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, Want
 from django_repid.core.settlement import Settlement
@@ -107,14 +108,17 @@ class DatabaseClaiming(DatabaseHandling):
             look, is_old = self._find_heads(), False
         taken, lost = self._exchange(request, look, ends, results)
         left = _left(request, taken)
+        cut_short = False
         try:
             if is_old and look.is_due_again(left):
                 look = self._find_heads()
                 taken = [*taken, *self._exchange(left, look, (), results)[0]]
-        except Exception:
+        except Exception as error:
             if not taken and not ends:
                 raise
-            logger.exception("A claim's second part failed; its first part stands.")
+            cut_short = True
+            if not isinstance(error, BrokerUnavailable):
+                logger.exception("A claim's second part failed; its first part stands.")
         # Never behind what the database has just said, however long this thread was held up.
         now = max([look.time(), *(row[rows.CLAIMED_AT] for row in taken)])
         messages = sorted(self._readable(taken, now), key=_rank)
@@ -128,6 +132,7 @@ class DatabaseClaiming(DatabaseHandling):
                 if request.serves(head.queue) and not request.asks_for(head.topic)
             },
             lost=lost,
+            cut_short=cut_short,
         )
 
     @guarded
