@@ -1,0 +1,167 @@
+"""A TCP proxy that can break what runs through it."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+from types import TracebackType
+from typing import Self
+
+_TICK = 0.05
+_HEARD_BYTES = 65_536
+
+
+class Link:
+    """A connection of a client's, and ours to the server for it."""
+
+    def __init__(self, client: socket.socket, *, flows: bool) -> None:
+        self.client = client
+        self.server: socket.socket | None = None
+        self.flowing = threading.Event()
+        if flows:
+            self.flowing.set()
+        self.dropped = False
+        #: The first bytes that the client sent.
+        self.heard = bytearray()
+
+    def serve(self, port: int) -> None:
+        """Forward both ways until an end closes, or it is dropped."""
+        while not self.flowing.wait(_TICK):
+            if self.dropped:
+                return self._close()
+        try:
+            self.server = socket.create_connection(("127.0.0.1", port), timeout=5)
+            self.server.settimeout(None)
+        except OSError:
+            self.dropped = True
+            return self._close()
+        answers = threading.Thread(target=self._pump, args=(self.server, self.client), daemon=True)
+        answers.start()
+        self._pump(self.client, self.server)
+        answers.join()
+        return self._close()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while not self.dropped:
+                if not self.flowing.wait(_TICK) or not select.select([source], [], [], _TICK)[0]:
+                    continue
+                if not self.flowing.is_set():
+                    continue
+                data = source.recv(65_536)
+                if not data:
+                    break
+                if source is self.client and len(self.heard) < _HEARD_BYTES:
+                    self.heard += data
+                target.sendall(data)
+            if not self.dropped:
+                target.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.dropped = True
+
+    def _close(self) -> None:
+        for end in (self.client, self.server):
+            if end is not None:
+                with contextlib.suppress(OSError):
+                    if self.dropped:  # RST instead of FIN
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.close()
+
+
+class Proxy:
+    """Forwards from a port of its own, which stays the same, to the server's.
+
+    A stalled connection is half-open as behind a machine that hangs: it stays, and the kernel
+    still acknowledges what is sent, but nothing comes out at the other end until `resume`.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._links: list[tuple[Link, threading.Thread]] = []
+        self._stalled = False
+        self._lock = threading.Lock()
+        self._listener: socket.socket | None = None
+        self._accepting: threading.Thread | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        self._listen()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.refuse()
+        self.drop()
+
+    def environment(self, server: dict[str, str]) -> dict[str, str]:
+        """The variables that lead a client of `server`'s through the proxy."""
+        ports = {"PGPORT", "MYSQL_TCP_PORT"} & server.keys()
+        return {**server, **dict.fromkeys(ports, str(self.port))}
+
+    @property
+    def links(self) -> list[Link]:
+        """The connections that are open."""
+        with self._lock:
+            self._links = [(link, thread) for link, thread in self._links if thread.is_alive()]
+            return [link for link, _ in self._links]
+
+    def refuse(self) -> None:
+        """Refuse new connections; open ones stay."""
+        listener, self._listener = self._listener, None
+        if listener is not None and self._accepting is not None:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            self._accepting.join(5)
+
+    def stall(self, carrying: bytes | None = None) -> int:
+        """Forward nothing; with `carrying` only for those that have sent it. Says for how many."""
+        self._stalled = carrying is None
+        chosen = [link for link in self.links if carrying is None or carrying in link.heard]
+        for link in chosen:
+            link.flowing.clear()
+        return len(chosen)
+
+    def resume(self) -> None:
+        """Accept and forward again, also what was held meanwhile."""
+        self._stalled = False
+        if self._listener is None:
+            self._listen()
+        for link in self.links:
+            link.flowing.set()
+
+    def drop(self) -> None:
+        """Reset all connections that are open."""
+        with self._lock:
+            links = list(self._links)
+        for link, _ in links:
+            link.dropped = True
+        for _, thread in links:
+            thread.join(5)
+
+    def _listen(self) -> None:
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(128)
+        self.port = listener.getsockname()[1]
+        self._listener = listener
+        self._accepting = threading.Thread(target=self._accept, args=(listener,), daemon=True)
+        self._accepting.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            link = Link(client, flows=not self._stalled)
+            thread = threading.Thread(target=link.serve, args=(self._target_port,), daemon=True)
+            with self._lock:
+                self._links.append((link, thread))
+            thread.start()
