@@ -1,0 +1,31 @@
+"""The project that workers and producers of the outage tests run in.
+
+The environment leads it to a server, as that of `tests.settings`. OUTAGE_DATABASE names the
+database, OUTAGE_BROKER has more arguments of the message broker's, as JSON.
+"""
+
+import json
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import DATABASES, INSTALLED_APPS
+
+DATABASES = {"default": {**DATABASES["default"], "NAME": os.environ["OUTAGE_DATABASE"]}}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"]["timeout"] = 1  # type: ignore[index]  # a dict
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.outages.app"]
+
+REPID = {
+    "default": {
+        "MESSAGE_BROKER": {
+            "CLASS": "django_repid.brokers.database.DatabaseMessageBroker",
+            **json.loads(os.environ.get("OUTAGE_BROKER", "{}")),
+        },
+        "OPTIONS": {
+            "SILENCE_SECONDS": 3.0,
+            "BEAT_SECONDS": 1.0,
+            **json.loads(os.environ.get("OUTAGE_OPTIONS", "{}")),
+        },
+    },
+}
