@@ -85,6 +85,7 @@ class Stage:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.server: Any = None
+        self.kind = environment["REPID_TEST_DATABASE"]
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.outages.settings",
@@ -144,6 +145,11 @@ class Stage:
         """What is left of the jobs: id, state (1: running), worker, lease, tries, crashes."""
         columns = "message_id, state, worker_id, lease, tries, crashes"
         return self.query(f"SELECT {columns} FROM django_repid_message ORDER BY id")
+
+    def all_run(self) -> bool:
+        """Whether every job is claimed, and there is one."""
+        found = self.messages()
+        return bool(found) and all(state == 1 for _, state, *_ in found)
 
     def results(self) -> int:
         """How many results of successes are stored."""

@@ -5,6 +5,8 @@ import select
 import socket
 import struct
 import threading
+import time
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -22,38 +24,62 @@ class Link:
         if flows:
             self.flowing.set()
         self.dropped = False
+        #: Whether answers are held back while requests go on.
+        self.muted = False
         #: The first bytes that the client sent.
         self.heard = bytearray()
+        self._watch: Watch | None = None
+        self._awaited: list[bytes] = []
 
-    def serve(self, port: int) -> None:
+    def look(self, watch: "Watch | None", data: bytes) -> None:
+        """See whether the client sends what is watched for; its pieces come in order."""
+        if len(self.heard) < _HEARD_BYTES:
+            self.heard += data
+        if watch is None or watch.seen.is_set():
+            return
+        if watch is not self._watch:
+            self._watch, self._awaited = watch, list(watch.pieces)
+        lowered = data.lower()
+        while self._awaited and self._awaited[0] in lowered:
+            del self._awaited[0]
+        if not self._awaited:
+            self.muted = watch.mute
+            watch.seen.set()
+
+    def serve(self, proxy: "Proxy") -> None:
         """Forward both ways until an end closes, or it is dropped."""
         while not self.flowing.wait(_TICK):
             if self.dropped:
                 return self._close()
         try:
-            self.server = socket.create_connection(("127.0.0.1", port), timeout=5)
+            self.server = socket.create_connection(("127.0.0.1", proxy.target_port), timeout=5)
             self.server.settimeout(None)
         except OSError:
             self.dropped = True
             return self._close()
-        answers = threading.Thread(target=self._pump, args=(self.server, self.client), daemon=True)
+        answers = threading.Thread(
+            target=self._pump, args=(proxy, self.server, self.client), daemon=True
+        )
         answers.start()
-        self._pump(self.client, self.server)
+        self._pump(proxy, self.client, self.server)
         answers.join()
         return self._close()
 
-    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, proxy: "Proxy", source: socket.socket, target: socket.socket) -> None:
         try:
             while not self.dropped:
                 if not self.flowing.wait(_TICK) or not select.select([source], [], [], _TICK)[0]:
                     continue
                 if not self.flowing.is_set():
                     continue
+                if self.muted and source is self.server:
+                    time.sleep(_TICK)
+                    continue
                 data = source.recv(65_536)
                 if not data:
                     break
-                if source is self.client and len(self.heard) < _HEARD_BYTES:
-                    self.heard += data
+                if source is self.client:
+                    self.look(proxy.watched, data)
                 target.sendall(data)
             if not self.dropped:
                 target.shutdown(socket.SHUT_WR)
@@ -69,6 +95,16 @@ class Link:
                 end.close()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """What a client is awaited to send: pieces in order, in lower case."""
+
+    pieces: tuple[bytes, ...]
+    #: Whether the client that has sent it is not to hear an answer any more.
+    mute: bool
+    seen: threading.Event = field(default_factory=threading.Event)
+
+
 class Proxy:
     """Forwards from a port of its own, which stays the same, to the server's.
 
@@ -77,7 +113,8 @@ class Proxy:
     """
 
     def __init__(self, target_port: int) -> None:
-        self._target_port = target_port
+        self.target_port = target_port
+        self.watched: Watch | None = None
         self._links: list[tuple[Link, threading.Thread]] = []
         self._stalled = False
         self._lock = threading.Lock()
@@ -98,10 +135,10 @@ class Proxy:
         self.refuse()
         self.drop()
 
-    def environment(self, server: dict[str, str]) -> dict[str, str]:
-        """The variables that lead a client of `server`'s through the proxy."""
-        ports = {"PGPORT", "MYSQL_TCP_PORT"} & server.keys()
-        return {**server, **dict.fromkeys(ports, str(self.port))}
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a client of either kind of server through the proxy."""
+        return dict.fromkeys(("PGPORT", "MYSQL_TCP_PORT"), str(self.port))
 
     @property
     def links(self) -> list[Link]:
@@ -125,6 +162,15 @@ class Proxy:
         for link in chosen:
             link.flowing.clear()
         return len(chosen)
+
+    def watch(self, *pieces: str, mute: bool = False) -> threading.Event:
+        """Return an event that is set once a client sends these texts, in this order.
+
+        With `mute` the server gets what it sent, and the client never an answer, as if the
+        connection broke in between.
+        """
+        self.watched = watch = Watch(tuple(piece.lower().encode() for piece in pieces), mute)
+        return watch.seen
 
     def resume(self) -> None:
         """Accept and forward again, also what was held meanwhile."""
@@ -161,7 +207,7 @@ class Proxy:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link = Link(client, flows=not self._stalled)
-            thread = threading.Thread(target=link.serve, args=(self._target_port,), daemon=True)
+            thread = threading.Thread(target=link.serve, args=(self,), daemon=True)
             with self._lock:
                 self._links.append((link, thread))
             thread.start()
