@@ -17,7 +17,19 @@ from typing import Any
 from tests.acceptance.kit import ROOT, command, eventually
 from tests.outages.servers import MariaDBServer, PostgresServer
 
-__all__ = ["Stage", "Worker", "eventually", "on_mariadb", "on_postgres"]
+__all__ = [
+    "BACK_AT_WORK_SECONDS",
+    "BROKER_SAYS",
+    "SQLiteStage",
+    "Stage",
+    "Worker",
+    "at_work_since",
+    "eventually",
+    "on_mariadb",
+    "on_postgres",
+    "on_sqlite",
+    "said_it_once",
+]
 
 #: How soon a worker must be at work once the store is back.
 BACK_AT_WORK_SECONDS = 5.0
@@ -193,6 +205,19 @@ class Stage:
         assert {n: times for n, times in runs.items() if times != 1} == {}
         assert sorted(runs) == list(range(count))
         assert self.results() == count
+
+
+def at_work_since(stage: Stage, when: float) -> set[int]:
+    return {line.pid for line in stage.ledger("began") if line.at > when}
+
+
+def said_it_once(worker: Worker) -> None:
+    """Each thread says once that the store is gone, and nothing else goes wrong."""
+    assert worker.said.count(BROKER_SAYS) == 1
+    assert worker.said.count(BEAT_SAYS) <= 1
+    assert worker.said.count(JANITOR_SAYS) <= 1
+    expected = (BROKER_SAYS, BEAT_SAYS, JANITOR_SAYS)
+    assert [line for line in worker.troubles if not any(text in line for text in expected)] == []
 
 
 @contextmanager

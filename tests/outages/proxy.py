@@ -68,12 +68,7 @@ class Link:
     def _pump(self, proxy: "Proxy", source: socket.socket, target: socket.socket) -> None:
         try:
             while not self.dropped:
-                if not self.flowing.wait(_TICK) or not select.select([source], [], [], _TICK)[0]:
-                    continue
-                if not self.flowing.is_set():
-                    continue
-                if self.muted and source is self.server:
-                    time.sleep(_TICK)
+                if not self._has_news(source):
                     continue
                 data = source.recv(65_536)
                 if not data:
@@ -85,6 +80,15 @@ class Link:
                 target.shutdown(socket.SHUT_WR)
         except OSError:
             self.dropped = True
+
+    def _has_news(self, source: socket.socket) -> bool:
+        """Wait a little for something that may be forwarded."""
+        if self.muted and source is self.server:
+            time.sleep(_TICK)
+            return False
+        if not self.flowing.wait(_TICK) or not select.select([source], [], [], _TICK)[0]:
+            return False
+        return self.flowing.is_set() and not (self.muted and source is self.server)
 
     def _close(self) -> None:
         for end in (self.client, self.server):

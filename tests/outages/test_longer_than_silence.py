@@ -1,4 +1,4 @@
-"""An outage for all that lasts longer than the silence: everybody stood still, and nobody is dead."""
+"""An outage for all, longer than the silence: everybody stood still, and nobody is dead."""
 
 import time
 
@@ -57,6 +57,7 @@ def test_a_worker_that_comes_back_second_keeps_its_jobs(stage: Stage) -> None:
             for _ in range(2):  # at the first it only meets the other
                 assert others_line.watch("workerprocess", "where not (").wait(10)
             its_line.stall()
+            time.sleep(0.3)  # for the answer to the sweep that has just begun
             others_line.stall()
             time.sleep(4.0)  # longer than the silence, and over before the next sweep
             others_line.resume()

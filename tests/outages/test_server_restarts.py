@@ -7,12 +7,10 @@ import pytest
 
 from tests.outages.kit import (
     BACK_AT_WORK_SECONDS,
-    BEAT_SAYS,
-    BROKER_SAYS,
-    JANITOR_SAYS,
     Stage,
-    Worker,
+    at_work_since,
     eventually,
+    said_it_once,
 )
 
 pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
@@ -38,15 +36,6 @@ def killed(stage: Stage) -> None:
     stage.server.start()
 
 
-def said_it_once(worker: Worker) -> None:
-    """Each thread says once that the store is gone, and nothing else goes wrong."""
-    assert worker.said.count(BROKER_SAYS) == 1
-    assert worker.said.count(BEAT_SAYS) <= 1
-    assert worker.said.count(JANITOR_SAYS) <= 1
-    expected = (BROKER_SAYS, BEAT_SAYS, JANITOR_SAYS)
-    assert [line for line in worker.troubles if not any(text in line for text in expected)] == []
-
-
 @pytest.mark.parametrize("cut", [restarted, ended_at_once, killed])
 def test_a_server_that_comes_back_finds_its_workers_at_work_and_no_job_lost_or_run_twice(
     stage: Stage, cut: Callable[[Stage], None]
@@ -68,10 +57,6 @@ def test_a_server_that_comes_back_finds_its_workers_at_work_and_no_job_lost_or_r
     assert {line.pid for line in stage.ledger()} == {one.pid, two.pid}
     said_it_once(one)
     said_it_once(two)
-
-
-def at_work_since(stage: Stage, when: float) -> set[int]:
-    return {line.pid for line in stage.ledger("began") if line.at > when}
 
 
 @pytest.mark.parametrize("cut", [restarted, killed])
