@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,10 +258,10 @@ def _prepared(folder: Path, server: Any, kind: str, **more: str) -> Iterator[Sta
 
 
 @contextmanager
-def on_sqlite(folder: Path) -> Iterator["SQLiteStage"]:
+def on_sqlite(folder: Path, journal: str = "WAL") -> Iterator["SQLiteStage"]:
     """A file in a folder of the test's; the ledger lies elsewhere."""
     with _folder() as ledger:
-        stage = SQLiteStage(ledger, folder / "db.sqlite3")
+        stage = SQLiteStage(ledger, folder / "db.sqlite3", journal)
         stage.run("django", "migrate", "-v0")
         yield stage
 
@@ -268,13 +269,11 @@ def on_sqlite(folder: Path) -> Iterator["SQLiteStage"]:
 class SQLiteStage(Stage):
     """A stage on a SQLite file."""
 
-    def __init__(self, folder: Path, file: Path) -> None:
-        super().__init__(folder, {"REPID_TEST_DATABASE": "sqlite", "OUTAGE_DATABASE": str(file)})
+    def __init__(self, folder: Path, file: Path, journal: str) -> None:
+        where = {"REPID_TEST_DATABASE": "sqlite", "OUTAGE_DATABASE": str(file)}
+        super().__init__(folder, {**where, "OUTAGE_JOURNAL": journal})
         self.file = file
 
     def query(self, sql: str) -> list[Any]:
-        import sqlite3
-        from contextlib import closing
-
         with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=10)) as look:
             return look.execute(sql).fetchall()

@@ -1,7 +1,8 @@
 """The project that workers and producers of the outage tests run in.
 
 The environment leads it to a server, as that of `tests.settings`. OUTAGE_DATABASE names the
-database, OUTAGE_BROKER has more arguments of the message broker's, as JSON.
+database, OUTAGE_BROKER has more arguments of the message broker's, as JSON, and OUTAGE_JOURNAL
+says which journal SQLite keeps.
 """
 
 import json
@@ -12,7 +13,12 @@ from tests.settings import DATABASES, INSTALLED_APPS
 
 DATABASES = {"default": {**DATABASES["default"], "NAME": os.environ["OUTAGE_DATABASE"]}}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"]["timeout"] = 1  # type: ignore[index]  # a dict
+    _journal = os.environ.get("OUTAGE_JOURNAL", "WAL")
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 1,
+        "init_command": f"PRAGMA journal_mode={_journal}; PRAGMA synchronous=NORMAL;",
+    }
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.outages.app"]
 
@@ -22,10 +28,6 @@ REPID = {
             "CLASS": "django_repid.brokers.database.DatabaseMessageBroker",
             **json.loads(os.environ.get("OUTAGE_BROKER", "{}")),
         },
-        "OPTIONS": {
-            "SILENCE_SECONDS": 3.0,
-            "BEAT_SECONDS": 1.0,
-            **json.loads(os.environ.get("OUTAGE_OPTIONS", "{}")),
-        },
+        "OPTIONS": {"SILENCE_SECONDS": 3.0, "BEAT_SECONDS": 1.0},
     },
 }

@@ -156,8 +156,8 @@ def exhausted(stage: Stage) -> Iterator[None]:
 
 def id_of(connection: Any) -> int:
     """What the server calls a connection."""
-    known = getattr(connection, "info", None)
-    return int(known.backend_pid if known is not None else connection.thread_id())
+    on_mariadb = hasattr(connection, "thread_id")
+    return int(connection.thread_id() if on_mariadb else connection.info.backend_pid)
 
 
 def more(stage: Stage, mine: list[Any]) -> bool:
@@ -175,6 +175,7 @@ def test_a_server_without_a_free_connection_is_waited_for(small: Stage) -> None:
         eventually(lambda: small.began(0))
         with exhausted(small):
             eventually(lambda: BROKER_SAYS in worker.said)
+            before = worker.said.count(BROKER_SAYS)  # it may have got through between two of ours
             small.release(0)
             time.sleep(REFUSED_SECONDS)
             assert len(small.messages()) == 1
@@ -184,4 +185,5 @@ def test_a_server_without_a_free_connection_is_waited_for(small: Stage) -> None:
         worker.stop()
 
     small.each_ran_once(2)
-    said_it_once(worker)
+    assert worker.said.count(BROKER_SAYS) <= before + 1
+    assert [line for line in worker.troubles if "cannot" not in line] == []
