@@ -82,9 +82,13 @@ class Worker:
 
     def stop(self, seconds: float = 30) -> None:
         """Have it end as a deploy does; it must say that it did."""
-        self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(seconds) == 0, self.said
+        assert self.end(seconds) == 0, self.said
         assert "The worker has ended" in self.said
+
+    def end(self, seconds: float) -> int:
+        """Tell it to end, and return its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(seconds)
 
     def kill(self) -> None:
         if self.runs():
@@ -138,10 +142,16 @@ class Stage:
     @contextmanager
     def worker(self, name: str = "w1", *more: str, **environment: str) -> Iterator[Worker]:
         """Have a worker that has begun, and leave none behind."""
-        one = Worker(name, self.folder, {**self.environment, **environment}, *more)
-        try:
+        with self.starting_worker(name, *more, **environment) as one:
             eventually(lambda: name in self.workers() or not one.runs())
             assert one.runs(), one.said
+            yield one
+
+    @contextmanager
+    def starting_worker(self, name: str, *more: str, **environment: str) -> Iterator[Worker]:
+        """Have one of which nothing is known yet."""
+        one = Worker(name, self.folder, {**self.environment, **environment}, *more)
+        try:
             yield one
         finally:
             one.kill()
