@@ -213,5 +213,5 @@ class Proxy:
             link = Link(client, flows=not self._stalled)
             thread = threading.Thread(target=link.serve, args=(self,), daemon=True)
             with self._lock:
+                thread.start()
                 self._links.append((link, thread))
-            thread.start()
