@@ -38,6 +38,11 @@ from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.serializer import SerializerT, default_serializer
 from django_repid.core.version import VERSION
+from django_repid.worker.health import (
+    HealthCheckServer,
+    HealthCheckServerSettings,
+    HealthCheckStatus,
+)
 from django_repid.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -78,6 +83,9 @@ __all__ = [
     "DatabaseMessageBroker",
     "DefaultConverter",
     "DuplicateJob",
+    "HealthCheckServer",
+    "HealthCheckServerSettings",
+    "HealthCheckStatus",
     "InMemoryBucketBroker",
     "InMemoryMessageBroker",
     "InvalidJob",

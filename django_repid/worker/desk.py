@@ -8,7 +8,6 @@ no timer is needed.
 import logging
 import math
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from django_repid.core.verdict import Bench, hand_back
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.group import Group, Serving
 from django_repid.worker.intake import Intake
+from django_repid.worker.outage import Outage
 from django_repid.worker.settler import Settler
 from django_repid.worker.suspects import Suspects
 from django_repid.worker.wakeup import WakeUp
@@ -36,8 +36,6 @@ _HOT_SECONDS = 0.002
 _COOLING = 0.2
 #: How often it makes sure that it has in hand what the store thinks it has; also after an outage.
 _LOOK_SECONDS = 60.0
-#: A back-off after the store could not be reached: it starts and ends here.
-_FIRST_OUTAGE_PAUSE, _LONGEST_OUTAGE_PAUSE = 0.1, 2.0
 
 
 #: What `Desk.put` was given.
@@ -76,7 +74,7 @@ class Desk:
         self._finished: queue.SimpleQueue[_Finished] = queue.SimpleQueue()
         self._left = serving.limit
         self._offset = 0
-        self._outage_pause = 0.0
+        self.outage = Outage()
         self._next_look = time.monotonic() + _LOOK_SECONDS
         self._last_work = time.monotonic()
         self._next_due: int | None = None
@@ -151,11 +149,11 @@ class Desk:
         except ConfigurationError:
             raise  # it will not mend by itself
         except Exception as error:
-            if not self._outage_pause:  # once, as an outage
+            if not self.outage.is_on:  # once, as an outage
                 logger.exception("The broker thread met an error.")
             self._wait_for_store(error)
             return True
-        self._outage_pause = 0.0
+        self.outage.over()
         idle = not busy and not self._in_flight and self._settler.is_done and self._finished.empty()
         if idle and (not self.claiming or self._serving.burst or self._left <= 0):
             return False
@@ -292,8 +290,4 @@ class Desk:
     def _wait_for_store(self, error: Exception) -> None:
         """Keep what has ended in memory, and look again soon."""
         self._next_look = 0.0
-        if not self._outage_pause:  # once per outage
-            logger.warning("The store cannot be reached; the worker waits for it: %s", error)
-        doubled = max(self._outage_pause * 2, _FIRST_OUTAGE_PAUSE)
-        self._outage_pause = min(doubled, _LONGEST_OUTAGE_PAUSE)
-        self._wakeup.sleep(self._outage_pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+        self._wakeup.sleep(self.outage.pause(error))

@@ -26,9 +26,11 @@ from django_repid.worker.desk import Desk
 from django_repid.worker.ends import Ends
 from django_repid.worker.executor import Executor
 from django_repid.worker.group import Group, Serving
+from django_repid.worker.health import Health, HealthCheckStatus
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.lanes import LanePool
 from django_repid.worker.loop import LoopActors
+from django_repid.worker.readiness import readiness
 from django_repid.worker.service import Service
 from django_repid.worker.threads import ActorThreads
 
@@ -115,6 +117,17 @@ class Run:
     def processed(self) -> int:
         """How many attempts were settled after their actor ran."""
         return self._desk.processed
+
+    def ready(self) -> Health:
+        """Say whether this run is at work and reaches its store; from any thread."""
+        silence, stopping = self._connection.options.silence_seconds, self._stop.is_set()
+        return readiness(self._heartbeat, self._desk.outage, silence, stopping=stopping)
+
+    def alive(self) -> Health:
+        """Say whether this run can go on; from any thread."""
+        if self._desk.crash is None:
+            return Health()
+        return Health(HealthCheckStatus.UNHEALTHY, f"it has crashed: {self._desk.crash!r}"[:200])
 
     def stop(self) -> None:
         """End the run: once gracefully, the second time at once. From the loop's thread."""

@@ -13,6 +13,7 @@ from django_repid.core.names import check_queue_name
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.version import VERSION
 from django_repid.worker.group import Serving
+from django_repid.worker.health import HealthCheckServer, HealthCheckServerSettings
 from django_repid.worker.identity import describe
 from django_repid.worker.run import Run
 
@@ -33,6 +34,8 @@ class Worker:
         handle_signals: Iterable[signal.Signals] | None = None,
         router_defaults: RouterDefaults | None = None,
         auto_declare: bool = True,
+        run_health_check_server: bool = False,
+        health_check_server_settings: HealthCheckServerSettings | None = None,
         queues: Collection[str] | None = None,
         exclude_queues: Collection[str] = (),
         burst: bool = False,
@@ -51,6 +54,8 @@ class Worker:
             handle_signals: default: SIGINT and SIGTERM.
             router_defaults: for actors registered on the worker's own `router`.
             auto_declare: kept for Repid's users; a queue needs no declaration.
+            run_health_check_server: answer health checks over HTTP while it runs.
+            health_check_server_settings: where; default: 0.0.0.0:8080, /healthz.
             queues: the ones to serve; default: all there are.
             exclude_queues: the ones not to serve.
             burst: end when nothing that is due is left.
@@ -79,6 +84,9 @@ class Worker:
             default_signals if handle_signals is None else handle_signals
         )
         self.auto_declare = auto_declare
+        self.health_check_server: HealthCheckServer | None = None
+        self._health = health_check_server_settings or HealthCheckServerSettings()
+        self._runs_health_check_server = run_health_check_server
         self.queues = None if queues is None else frozenset(map(check_queue_name, queues))
         self.exclude_queues = frozenset(map(check_queue_name, exclude_queues))
         self.burst = burst
@@ -100,7 +108,8 @@ class Worker:
         It can be run again. Returns a runner whose `processed` counts this run's attempts.
 
         Raises:
-            ConfigurationError: the store is not what it must be.
+            ConfigurationError: the store is not what it must be, or health checks cannot be
+                answered at their address.
             BrokerUnavailable: the store cannot be reached at the start. Later it is waited for.
 
         """
@@ -130,7 +139,17 @@ class Worker:
             logger.info("The worker has no actors: there is nothing to run.")
             return run
         self._run = run
-        await run()
+        if not self._runs_health_check_server:
+            await run()
+            return run
+        self.health_check_server = server = HealthCheckServer(
+            self._health, ready=run.ready, alive=run.alive
+        )
+        await server.start()
+        try:
+            await run()
+        finally:
+            await server.stop()
         return run
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ NAMES = {
     *["default_retry_policy_factory", "RetryPolicyT"],
     *["Connection", "Repid", "Config", "Middleware"],
     *["DatabaseMessageBroker", "DatabaseBucketBroker"],
+    *["HealthCheckServer", "HealthCheckServerSettings", "HealthCheckStatus"],
     *["InMemoryMessageBroker", "InMemoryBucketBroker", "ArgsBucket", "ResultBucket"],
     *["BasicConverter", "PydanticConverter", "DefaultConverter"],
     *["default_serializer", "SerializerT"],

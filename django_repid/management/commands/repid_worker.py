@@ -32,9 +32,12 @@ from django_repid.management.serving import (
     supervise,
 )
 from django_repid.management.supervisor import Supervisor
+from django_repid.worker.health import HealthCheckServerSettings
 from django_repid.worker.worker import Worker
 
 logger = logging.getLogger("django_repid.worker")
+
+_PORTS = 65536
 
 
 class Command(BaseCommand):
@@ -67,6 +70,12 @@ class Command(BaseCommand):
             type=float,
             metavar="SECONDS",
             help="how long running jobs have after a signal (default: 25)",
+        )
+        add(
+            "--health-check",
+            metavar="[ADDRESS:]PORT",
+            help="answer GET /healthz (ready) and /livez there; of several processes, each one "
+            "port further",
         )
         add("--worker-id", help="the worker's name in the admin (default: host and process id)")
         reload = parser.add_mutually_exclusive_group()
@@ -129,6 +138,8 @@ class Command(BaseCommand):
             graceful_shutdown_time=options["graceful_shutdown_time"],
             handle_signals=None if self._number is None else [signal.SIGTERM],
             name=_name(options["worker_id"], self._number),
+            run_health_check_server=options["health_check"] is not None,
+            health_check_server_settings=_health(options["health_check"], self._number),
         )
         reloads, processes = _reloads(options), options["processes"]
         # One process says it: of several the supervisor, else the one that loads the code anew.
@@ -188,6 +199,22 @@ class Command(BaseCommand):
             logger.propagate = False
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
+
+
+def _health(text: str | None, number: int | None) -> HealthCheckServerSettings | None:
+    """Return where health checks are answered; the processes of a supervisor stand side by side.
+
+    Raises:
+        ConfigurationError: it is no address and port.
+
+    """
+    if text is None:
+        return None
+    address, _, port = text.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < _PORTS - (number or 1):
+        message = f"--health-check wants [ADDRESS:]PORT, not {text!r}."
+        raise ConfigurationError(message)
+    return HealthCheckServerSettings(address or "0.0.0.0", int(port) + (number or 1) - 1)  # noqa: S104 - see there
 
 
 def _names(text: str | None) -> list[str] | None:
