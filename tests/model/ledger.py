@@ -71,6 +71,10 @@ class Ledger:
         """Return the job under an id, with its key."""
         return next(((pk, row) for pk, row in self.rows.items() if row.id_ == id_), None)
 
+    def count(self, state: MessageState) -> int:
+        """Return how many jobs are in a state."""
+        return sum(row.state is state for row in self.rows.values())
+
     def holds(self, message: StoredMessage) -> bool:
         """Whether an attempt still has the right to settle its message."""
         row = self.rows.get(message.key.pk or 0)

@@ -20,24 +20,21 @@ READY, RUNNING, DEAD = MessageState
 QUEUES, TOPICS, IDS, BUCKETS = ("q1", "q2"), ("a", "b"), ("x", "y", "z"), ("r1", "r2")
 
 #: How an attempt may end. A job that has a result id leaves its result with an ack or a burial.
-KINDS = ("ack", "ack", "retry", "retry at once", "bury", "wait", "hand back")
+KINDS = ("ack", "bury", "retry", "retry at once", "bury", "wait", "hand back")
 
 PAUSES = st.sampled_from([1, LOOK_US // 2, SECOND, 61 * SECOND, HOUR, 30 * HOUR])
-BATCHES = st.lists(
-    st.fixed_dictionaries(
-        {
-            "topic": st.sampled_from(TOPICS),
-            "queue": st.sampled_from(QUEUES),
-            "priority": st.sampled_from([0, 5, 5, 9]),
-            "after": st.sampled_from([None, None, -HOUR, -1, 0, 1, SECOND, HOUR]),
-            "id_": st.sampled_from([None, None, *IDS]),
-            "result_id": st.sampled_from([None, *BUCKETS]),
-        }
-    ),
-    min_size=1,
-    max_size=3,
-    unique_by=lambda terms: terms["id_"] or id(terms),
+TERMS = st.fixed_dictionaries(
+    {
+        "topic": st.sampled_from(TOPICS),
+        "queue": st.sampled_from(QUEUES),
+        "priority": st.sampled_from([0, 5, 5, 9]),
+        "after": st.sampled_from([None, None, -HOUR, -1, 0, 1, SECOND, HOUR]),
+        "id_": st.sampled_from([None, None, *IDS]),
+        "result_id": st.sampled_from([None, *BUCKETS]),
+    }
 )
+POLICIES = st.sampled_from(["skip", "raise", "replace"])
+BATCHES = st.lists(TERMS, min_size=1, max_size=6, unique_by=lambda terms: terms["id_"] or id(terms))
 REQUESTS = st.fixed_dictionaries(
     {
         "wants": st.sampled_from(
@@ -45,6 +42,7 @@ REQUESTS = st.fixed_dictionaries(
                 [(TOPICS, 9)],
                 [(TOPICS, 1)],
                 [(TOPICS, 2)],
+                [(TOPICS, 3)],
                 [(["a"], 3)],
                 [(["b"], 1), (["a"], 1)],
                 [],
@@ -92,8 +90,9 @@ class Scene(RuleBasedStateMachine):
         return [message for message in self.attempts if not self.ledger.holds(message)]
 
     @initialize()
-    def the_first_worker_comes(self) -> None:
-        self.register()
+    def some_workers_come(self) -> None:
+        for _ in range(2):
+            self.register()
 
     def register(self) -> int:
         connection = self.anywhere
@@ -117,7 +116,7 @@ class Scene(RuleBasedStateMachine):
     def took(self, message: StoredMessage) -> None:
         """Note that a message was given to an attempt."""
         self.ledger.take(message.key.pk or 0, message.worker_id, self.now)
-        self.attempts = [*self.attempts[-30:], message]
+        self.attempts = [*self.stale()[-20:], *self.holding(), message]
 
     def end(self, message: StoredMessage, kind: str) -> Settlement:
         """Make the end of an attempt."""

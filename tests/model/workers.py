@@ -5,12 +5,22 @@ from typing import Any
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from django_repid.core.errors import DuplicateJob
 from django_repid.core.protocols import ClaimRequest, Want
 from tests.model.claims import ClaimCheck
-from tests.model.scene import BATCHES, KINDS, READY, REQUESTS, TOPICS, Scene
+from tests.model.scene import (
+    BATCHES,
+    KINDS,
+    POLICIES,
+    READY,
+    REQUESTS,
+    RUNNING,
+    TERMS,
+    TOPICS,
+    Scene,
+)
 from tests.model.stores import LOOK_US
 
 
@@ -26,8 +36,19 @@ def _some(what: Sequence[Any]):
 class Workers(Scene):
     """What workers do, the living and the dead."""
 
-    @rule(batch=BATCHES, policy=st.sampled_from(["skip", "raise", "replace"]))
-    def enqueue(self, batch: list[dict[str, Any]], policy: str) -> None:
+    @initialize(batch=BATCHES)
+    def begin(self, batch: list[dict[str, Any]]) -> None:
+        self._enqueue(batch, "skip")
+
+    @rule(terms=TERMS, policy=POLICIES)
+    def enqueue(self, terms: dict[str, Any], policy: str) -> None:
+        self._enqueue([terms], policy)
+
+    @rule(batch=BATCHES, policy=POLICIES)
+    def enqueue_a_batch(self, batch: list[dict[str, Any]], policy: str) -> None:
+        self._enqueue(batch, policy)
+
+    def _enqueue(self, batch: list[dict[str, Any]], policy: str) -> None:
         messages = [self.message(policy=policy, **terms) for terms in batch]
         if self.ledger.refuses(messages):
             with pytest.raises(DuplicateJob):
@@ -45,9 +66,18 @@ class Workers(Scene):
         self._claim(one(data, self.registered), terms, rested=rests)
 
     @rule(data=st.data())
-    def claim_what_there_is(self, data) -> None:
+    def begin_some(self, data) -> None:
+        self.still.now += LOOK_US + 1
         worker_id = one(data, list(self.ledger.workers) or self.registered)
-        self._claim(worker_id, {"wants": [(TOPICS, 4)]})
+        self._claim(worker_id, {"wants": [(TOPICS, 4)]}, rested=True)
+
+    @rule(data=st.data(), terms=TERMS)
+    def begin_what_has_just_come(self, data, terms: dict[str, Any]) -> None:
+        """An idle worker looks again, however short a while ago it has looked."""
+        worker_id = one(data, self.registered)
+        self._claim(worker_id, {"wants": [(TOPICS, 1)]})
+        self._enqueue([terms], "replace")
+        self._claim(worker_id, {"wants": [(TOPICS, 9)]})
 
     def _claim(self, worker_id: int, terms: dict[str, Any], *, rested: bool = False) -> None:
         wants = [Want(topics, limit) for topics, limit in terms["wants"]]
@@ -65,12 +95,19 @@ class Workers(Scene):
 
     @precondition(lambda self: self.holding())
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
-    def settle_a_job(self, data, kind: str) -> None:
+    def end_a_job(self, data, kind: str) -> None:
         assert self.settle([self.end(one(data, self.holding()), kind)]) == frozenset()
 
-    @precondition(lambda self: self.attempts)
+    @precondition(lambda self: self.holding())
+    @rule(kind=st.sampled_from(KINDS))
+    def end_all(self, kind: str) -> None:
+        ends = [self.end(message, kind) for message in self.holding()]
+
+        assert self.settle(ends) == frozenset()
+
+    @precondition(lambda self: self.holding())
     @rule(data=st.data())
-    def settle_a_batch(self, data) -> None:
+    def end_a_batch(self, data) -> None:
         """Some of it may have been lost: that keeps nothing from the rest."""
         chosen = {message.key.pk: message for message in data.draw(_some(self.attempts))}
 
@@ -78,7 +115,7 @@ class Workers(Scene):
 
     @precondition(lambda self: self.holding())
     @rule(data=st.data(), kind=st.sampled_from(KINDS))
-    def settle_and_claim_in_one_go(self, data, kind: str) -> None:
+    def end_and_claim_in_one_go(self, data, kind: str) -> None:
         message = one(data, self.holding())
         end = self.end(message, kind)
         connection = self.home.get(message.worker_id or 0, self.anywhere)
@@ -106,12 +143,13 @@ class Workers(Scene):
 
     # ---- coming and going. A worker that dies does nothing more; its peers find that out.
 
+    @precondition(lambda self: len(self.ledger.workers) < 4)
     @rule()
-    def a_worker_comes(self) -> None:
+    def register_one_more(self) -> None:
         self.register()
 
     @rule(data=st.data())
-    def beat(self, data) -> None:
+    def give_a_sign_of_life(self, data) -> None:
         worker_id = one(data, self.registered)
 
         answer = self.anywhere.message_broker.beat(worker_id)
@@ -121,6 +159,7 @@ class Workers(Scene):
         mine = {pk for pk, row in rows if row.cancel_asked and row.worker_id == worker_id}
         assert answer.cancelled == mine
 
+    @precondition(lambda self: self.ledger.count(RUNNING))
     @rule(data=st.data(), behind=st.sampled_from([0, 0, 1]))
     def rescue(self, data, behind: int) -> None:
         """A peer declares a worker dead, by the counter that it sees or by one it saw before."""
@@ -134,6 +173,7 @@ class Workers(Scene):
 
         self._freed(freed, self.ledger.rescue(victim, beat), before)
 
+    @precondition(lambda self: self.ledger.count(RUNNING))
     @rule()
     def rescue_orphans(self) -> None:
         before = self.crashes()
@@ -148,8 +188,9 @@ class Workers(Scene):
         assert {pk for pk in after if after[pk] != before[pk]} == set(keys)
         assert all(after[pk] == before[pk] + 1 for pk in keys)
 
+    @precondition(lambda self: self.ledger.workers)
     @rule(data=st.data())
-    def a_worker_takes_its_leave(self, data) -> None:
+    def take_leave(self, data) -> None:
         worker_id = one(data, self.registered)
 
         self.home[worker_id].message_broker.deregister(worker_id)
