@@ -1,5 +1,6 @@
 """The stores that models are held against, under a clock that moves only when it is told to."""
 
+from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -51,18 +52,17 @@ class MemoryStore:
     frees_seized: ClassVar = False
     remembers_looks: ClassVar = False
 
-    def __init__(self) -> None:
+    def __init__(
+        self, make_broker: Callable[[], InMemoryMessageBroker] = InMemoryMessageBroker
+    ) -> None:
+        self._make_broker = make_broker
         self.open()
 
     def open(self) -> None:
         """Begin with nothing."""
-        self.messages = self.make_broker()
+        self.messages = self._make_broker()
         self.buckets = InMemoryBucketBroker(use_result_bucket=True)
         self.connections = [Connection(self.messages, None, self.buckets)]
-
-    def make_broker(self) -> InMemoryMessageBroker:
-        """Make the broker; test doubles make another one."""
-        return InMemoryMessageBroker()
 
     def rows(self) -> list[StoredMessage]:
         """Return every message there is."""
