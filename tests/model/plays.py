@@ -58,6 +58,14 @@ class Play:
         self._attempts: dict[str, StoredMessage] = {}
         self._holder: Lease | None = None
         self._settled: Counter[tuple[int | None, int]] = Counter()
+        self._verbs: dict[str, Callable[[str, str], bool]] = {
+            "claim": self._claim,
+            "seize": self._seize,
+            "beat": self._beat,
+            "look": self._look,
+            "rescue": self._rescue,
+            "enqueue again": self._enqueue,
+        }
         self.effective: list[Step] = []
         self.violations: list[str] = []
         self._enqueue()
@@ -66,8 +74,7 @@ class Play:
         """Do all the steps."""
         for step in steps:
             who, verb = step.split(" ", 1)
-            do: Callable[[str, str], bool] = self._VERBS.get(verb, Play._settle)
-            if do(self, who, verb):
+            if self._verbs.get(verb, self._settle)(who, verb):
                 self.effective.append(step)
         for worker_id in self._workers.values():
             self._broker.deregister(worker_id)
@@ -158,15 +165,6 @@ class Play:
         return (
             bury(message, at=now, result=result) if verb == "bury" else retry(message, run_at=now)
         )
-
-    _VERBS = {  # noqa: RUF012 - read only
-        "claim": _claim,
-        "seize": _seize,
-        "beat": _beat,
-        "look": _look,
-        "rescue": _rescue,
-        "enqueue again": _enqueue,
-    }
 
 
 class Stage:

@@ -87,10 +87,11 @@ class Everybody(Workers):
     @precondition(lambda self: self.ledger.count(DEAD))
     @rule(age=st.sampled_from([-1, 0, HOUR]), limit=st.sampled_from([1, 500]))
     def prune(self, age: int, limit: int) -> None:
-        broker = self.anywhere.message_broker
-        for before in (self.now, self.now - age):
-            old = self.ledger.prunable(before)
-            assert broker.prune(before, 0, dry_run=True)["dead jobs"] == len(old)
+        broker, before = self.anywhere.message_broker, self.now - age
+        for moment in (self.now, before):
+            count = broker.prune(moment, 0, dry_run=True)["dead jobs"]
+            assert count == len(self.ledger.prunable(moment))
+        old = self.ledger.prunable(before)
 
         pruned = broker.prune(before, 0, limit)["dead jobs"]
 

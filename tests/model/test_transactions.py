@@ -102,13 +102,14 @@ class Databases:
         return tables
 
 
-def _dead_letter(world: Databases | Model) -> None:
-    """Leave a dead letter behind: it never blocks, and comes back with a rollback."""
+def _before(world: Databases | Model) -> None:
+    """Leave a dead letter, which never blocks and comes back with a rollback, and a job."""
     world.enqueue([Wish(0, DEAD_ID, "skip", "p")], elsewhere=False)
     if isinstance(world, Model):
         world.here.dead.add(DEAD_ID)
     else:
         Message.objects.update(state=Message.State.DEAD)
+    world.enqueue([Wish(0, CHOSEN_IDS[0], "skip", "q")], elsewhere=False)
 
 
 #: Runs repeat each other. A database may be slow, and Hypothesis need not count that.
@@ -116,14 +117,14 @@ def _dead_letter(world: Databases | Model) -> None:
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=200,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(program=PROGRAMS)
 def test_what_is_enqueued_is_what_the_transactions_around_it_leave(program: list[Step]) -> None:
     databases, model = Databases(), Model()
     for world in (databases, model):
-        _dead_letter(world)
+        _before(world)
 
     noted, expected = run(program, databases), run(program, model)
 
