@@ -154,6 +154,12 @@ class Scene(RuleBasedStateMachine):
 
         assert stored == self.ledger.rows
         assert self.store.results() == self.ledger.results
+        self._no_lease_goes_back(stored)
+
+    def _no_lease_goes_back(self, stored: dict[int, Row]) -> None:
+        for pk, row in stored.items():
+            assert row.lease >= self.leases.get(pk, 0)
+            self.leases[pk] = row.lease
 
     @invariant()
     def no_job_is_lost_or_ends_twice(self) -> None:
@@ -169,10 +175,3 @@ class Scene(RuleBasedStateMachine):
         held = [message.key.pk for message in self.holding()]
 
         assert len(held) == len(set(held))
-
-    @invariant()
-    def no_lease_goes_back(self) -> None:
-        for message in self.store.rows():
-            pk, lease = message.key.pk or 0, message.key.lease
-            assert lease >= self.leases.get(pk, 0)
-            self.leases[pk] = lease

@@ -97,12 +97,19 @@ class DatabaseStore:
 
     def rows(self) -> list[StoredMessage]:
         """Return every message there is."""
-        found = Message.objects.order_by("pk").values_list(*rows.MESSAGE_COLUMNS)
-        return [rows.message(row) for row in found]
+        table, columns = Message._meta.db_table, ", ".join(rows.MESSAGE_COLUMNS)
+        return [rows.message(row) for row in _read(f"SELECT {columns} FROM {table} ORDER BY id")]
 
     def results(self) -> dict[str, str]:
         """Return what is in every bucket there is."""
-        return dict(Bucket.objects.values_list("bucket_id", "data"))
+        return dict(_read(f"SELECT bucket_id, data FROM {Bucket._meta.db_table}"))
+
+
+def _read(sql: str) -> list[Any]:
+    """Read a table: plain SQL, since models that are built ten thousand times take seconds."""
+    with django_connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
 
 
 Store = MemoryStore | DatabaseStore
