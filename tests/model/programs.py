@@ -112,7 +112,7 @@ def wishes(*policies: str) -> st.SearchStrategy[Wish]:
 
 
 def _agree(batch: Sequence[Wish]) -> bool:
-    """Whether a batch is free of one id under two policies: those are written out of order."""
+    """Whether a batch is free of one id under two policies: see `test_batches`."""
     return len({w.id_ for w in batch}) == len({(w.id_, w.id_ and w.policy) for w in batch})
 
 
