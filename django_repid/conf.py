@@ -10,6 +10,7 @@ from django.conf import settings
 
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.options import Options
+from django_repid.core.redaction import SECRET_ARGUMENTS, plain_name
 
 DEFAULTS: Mapping[str, Any] = {
     "MESSAGE_BROKER": "django_repid.brokers.database.DatabaseMessageBroker",
@@ -21,6 +22,7 @@ BROKERS = ("MESSAGE_BROKER", "ARGS_BUCKET_BROKER", "RESULTS_BUCKET_BROKER")
 
 _NUMBERS = {field.name.upper(): field for field in fields(Options)}
 _TEXTS = ("SERIALIZER", "CONVERTER", "DISCOVER_MODULE")
+_SECRETS = "SECRET_ARGUMENTS"
 _DEFAULT_MODULE = "tasks"
 
 
@@ -34,7 +36,10 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasSettings:
-    """One alias of REPID. `serializer` and `converter` are dotted paths."""
+    """One alias of REPID. `serializer` and `converter` are dotted paths.
+
+    `secret_arguments`: the names whose values nobody is shown.
+    """
 
     alias: str
     message_broker: BrokerSettings
@@ -44,6 +49,7 @@ class AliasSettings:
     serializer: str | None
     converter: str | None
     discover_module: str
+    secret_arguments: tuple[str, ...]
 
 
 def aliases() -> list[str]:
@@ -76,6 +82,7 @@ def read(alias: str) -> AliasSettings:
         serializer=options.get("SERIALIZER"),
         converter=options.get("CONVERTER"),
         discover_module=options.get("DISCOVER_MODULE", _DEFAULT_MODULE),
+        secret_arguments=tuple(options.get(_SECRETS, SECRET_ARGUMENTS)),
     )
 
 
@@ -93,13 +100,16 @@ def problems(alias: str) -> Iterable[str]:
     if not isinstance(options, Mapping):
         yield f"{place}['OPTIONS'] must be a dict, not {options!r}."
         return
-    yield from _unknown(f"{place}['OPTIONS']", options, (*_NUMBERS, *_TEXTS))
+    yield from _unknown(f"{place}['OPTIONS']", options, (*_NUMBERS, *_TEXTS, _SECRETS))
     wrong = [
         text
         for key, value in options.items()
         for text in _option_problems(f"{place}['OPTIONS'][{key!r}]", key, value)
     ]
     yield from wrong or _beat_problems(place, options)
+    if _SECRETS in options and alias != "default":
+        # Pages and errors know no alias; names that nothing heeds would be a trap.
+        yield f"{place}['OPTIONS']: {_SECRETS} holds for the whole process: say it in 'default'."
 
 
 def _raw() -> Mapping[str, Any]:
@@ -133,12 +143,21 @@ def _broker_problems(place: str, value: Any, key: str) -> Iterable[str]:
 def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
     if key in _TEXTS and not isinstance(value, str):
         yield f"{place} must be text, not {value!r}."
+    if key == _SECRETS and not _are_names(value):
+        yield f"{place} must be a list of names that hold letters, not {value!r}."
     if key not in _NUMBERS:
         return
     whole = _NUMBERS[key].type is int
     kind = numbers.Integral if whole else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
         yield f"{place} must be {'an int' if whole else 'a number'} above 0, not {value!r}."
+
+
+def _are_names(value: Any) -> bool:
+    if not isinstance(value, list | tuple | set | frozenset):
+        return False
+    # A name of signs and digits alone would be the end of every other.
+    return all(isinstance(name, str) and plain_name(name) for name in value)
 
 
 def _beat_problems(place: str, options: Mapping[str, Any]) -> Iterable[str]:

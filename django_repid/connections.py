@@ -82,6 +82,7 @@ def configure() -> None:
     given = conf.read("default")
     Config.SERIALIZER = load(given.serializer, "SERIALIZER") or default_serializer
     Config.CONVERTER = load(given.converter, "CONVERTER")
+    Config.SECRET_ARGUMENTS = given.secret_arguments
 
 
 def load(path: str | None, key: str) -> Any:

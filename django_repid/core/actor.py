@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django_repid.core.converter import ConverterT
+from django_repid.core.redaction import Secrets
 from django_repid.core.retry import RetryPolicyT
 
 
@@ -14,7 +15,8 @@ from django_repid.core.retry import RetryPolicyT
 class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
-    `atomic`: it runs in one transaction with the settlement of its job.
+    `atomic`: it runs in one transaction with the settlement of its job. `secrets`: the marks on its
+    signature.
     """
 
     fn: Callable[..., Any]
@@ -26,9 +28,11 @@ class Actor:
     retries: int | None = None
     atomic: bool = False
     is_async: bool = field(init=False)
+    secrets: Secrets = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.fn))
+        object.__setattr__(self, "secrets", Secrets.of(self.fn))
 
     @property
     def place(self) -> str:

@@ -20,11 +20,11 @@ def load_object(data: str) -> dict[str, Any]:
         return {}
     try:
         loaded = json.loads(data)
-    except ValueError as error:
-        message = f"The arguments are not JSON: {error}"
+    except (ValueError, RecursionError) as error:
+        message = f"The arguments are not JSON that can be read: {error}"
         raise ArgsInvalid(message) from error
     if not isinstance(loaded, dict):
-        message = f"The arguments must be a JSON object, not {type(loaded).__name__}: {data:.100}"
+        message = f"The arguments must be a JSON object, not {type(loaded).__name__}."
         raise ArgsInvalid(message)
     return loaded
 

@@ -18,7 +18,7 @@ class ArgsBucket:
     that the bucket never expires. `id_` is set on buckets that came out of a store.
     """
 
-    data: str
+    data: str = field(repr=False)  # it may hold secrets, here and below
     timestamp: datetime = field(default_factory=clock.utc_now)
     ttl: timedelta | None = None
     id_: str | None = None
@@ -72,7 +72,7 @@ class BucketRecord:
     """
 
     id_: str
-    data: str
+    data: str = field(repr=False)
     stored_at: int | None = None
     ttl: int | None = None
     generated: bool = False

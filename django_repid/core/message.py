@@ -125,12 +125,12 @@ class NewMessage:
     key: RoutingKey
     spec: Spec
     run_at: int | None = None
-    payload: str | None = None
+    payload: str | None = field(default=None, repr=False)  # it may hold secrets, here and below
     args_id: str | None = None
     args_generated: bool = False
-    args: str | None = None
+    args: str | None = field(default=None, repr=False)
     args_ttl: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     on_duplicate: OnDuplicate | None = None
 
     @property
@@ -153,7 +153,7 @@ class StoredMessage:
     key: RoutingKey
     spec: Spec
     state: MessageState
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     cancel_asked: bool
     args_generated: bool
     run_at: int
@@ -165,7 +165,7 @@ class StoredMessage:
     tries: int
     crashes: int
     suspicion: int
-    payload: str | None
+    payload: str | None = field(repr=False)
     args_id: str | None
     waits_for: str | None
     dead_reason: str

@@ -9,7 +9,9 @@ from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict
 
 from django_repid.core.arguments import Arguments, serialize_result
+from django_repid.core.config import Config
 from django_repid.core.errors import ArgsInvalid, ConfigurationError, ResultInvalid
+from django_repid.core.redaction import NO_MARKS, Secrets, hide_arguments, is_secret_name
 
 _KINDS = inspect.Parameter
 
@@ -39,6 +41,7 @@ class PydanticConverter:
                 f"{error} Correct them, or register it with converter=BasicConverter."
             )
             raise ConfigurationError(message) from error
+        self._secrets = Secrets.of(fn)
         self._names = frozenset(signature.parameters)
         self._positional = [
             p for p in signature.parameters.values() if p.kind is _KINDS.POSITIONAL_ONLY
@@ -52,8 +55,12 @@ class PydanticConverter:
                 rest = {name: loaded[name] for name in loaded.keys() - self._names}
                 loaded.update(self._rest.validate_python(rest))
         except ValidationError as error:
-            message = f"The arguments do not fit the actor: {_explain(error)}"
-            raise ArgsInvalid(message) from error
+            found = hide_arguments(
+                _explain(error, self._secrets), data, Config.SECRET_ARGUMENTS, self._secrets
+            )
+            message = f"The arguments do not fit the actor: {found}"
+            # pydantic's own text, which a traceback would repeat, shows what was given. So below.
+            raise ArgsInvalid(message) from None
         return [loaded.pop(p.name, p.default) for p in self._positional], loaded
 
     def convert_outputs(self, data: Any) -> str:
@@ -66,8 +73,9 @@ class PydanticConverter:
             message = f"What the actor returned cannot be stored as a result: {error}"
             raise ResultInvalid(message) from error
         except ValidationError as error:
-            message = f"What the actor returned is not what it is annotated with: {_explain(error)}"
-            raise ResultInvalid(message) from error
+            found = _explain(error, NO_MARKS)
+            message = f"What the actor returned is not what it is annotated with: {found}"
+            raise ResultInvalid(message) from None
         return serialize_result(plain)
 
 
@@ -111,9 +119,18 @@ def _output_adapter(annotation: Any) -> TypeAdapter[Any] | None:
     return TypeAdapter(annotation)
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, secrets: Secrets) -> str:
     """Return pydantic's findings in one line, without the values (they may be secret)."""
     return "; ".join(
-        f"{'.'.join(map(str, finding['loc'])) or 'value'}: {finding['msg']}"
+        _finding(finding["loc"], finding["type"], finding["msg"], secrets)
         for finding in error.errors(include_url=False, include_input=False)
     )
+
+
+def _finding(place: tuple[int | str, ...], kind: str, text: str, secrets: Secrets) -> str:
+    for end, part in enumerate(place, 1):
+        name = str(part)
+        if (end == 1 and name in secrets) or is_secret_name(name, Config.SECRET_ARGUMENTS):
+            # What is below is secret too, keys as well; some texts say what was given.
+            return f"{'.'.join(map(str, place[:end]))}: {kind}"
+    return f"{'.'.join(map(str, place)) or 'value'}: {text}"

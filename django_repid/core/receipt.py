@@ -1,7 +1,7 @@
 """What `enqueue` returns."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django_repid.core.codec import Spec
@@ -18,7 +18,7 @@ class Receipt:
     """
 
     key: RoutingKey
-    payload: str
+    payload: str = field(repr=False)  # it may hold secrets
     spec: Spec
     duplicate: bool | None = False
 

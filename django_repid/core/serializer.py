@@ -44,7 +44,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         message = "bytes have no form in JSON: pass text, for instance base64.b64encode(…).decode()"
         raise TypeError(message)
-    message = f"{type(value).__name__} has no form in JSON: {value!r:.100}"
+    # Without its repr: it may be a secret, and this text is kept and logged.
+    message = f"{type(value).__name__} has no form in JSON"
     raise TypeError(message)
 
 

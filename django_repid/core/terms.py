@@ -91,7 +91,8 @@ def check_headers(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(
         isinstance(part, str) for pair in value.items() for part in pair
     ):
-        message = f"headers must map str to str, not {value!r}."
+        # Without the values, which may be secret; as with the arguments below.
+        message = f"headers must map str to str, not {_kinds(value)}."
         raise InvalidJob(message)
     text = encode_headers(value)
     if bad := unstorable(text):
@@ -101,6 +102,12 @@ def check_headers(value: Any) -> dict[str, str]:
         message = f"headers take {len(text)} bytes; at most {HEADERS_LIMIT_BYTES} travel."
         raise InvalidJob(message)
     return dict(value)
+
+
+def _kinds(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return type(value).__name__
+    return ", ".join(sorted({f"{type(k).__name__} to {type(v).__name__}" for k, v in value.items()}))
 
 
 def serialize_args(args: Any, connection: Connection) -> str | None:
@@ -124,7 +131,7 @@ def serialize_args(args: Any, connection: Connection) -> str | None:
     if not text.lstrip().startswith("{"):
         message = (
             "args must serialize to a JSON object (a dict, a dataclass or a pydantic model whose "
-            f"keys are the actor's parameters), not {text:.60}"
+            f"keys are the actor's parameters), not to text that begins with {text.lstrip()[:1]!r}."
         )
         raise InvalidJob(message)
     if bad := unstorable(text):

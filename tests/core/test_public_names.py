@@ -19,7 +19,7 @@ NAMES = {
     *["HealthCheckServer", "HealthCheckServerSettings", "HealthCheckStatus"],
     *["InMemoryMessageBroker", "InMemoryBucketBroker", "ArgsBucket", "ResultBucket"],
     *["BasicConverter", "PydanticConverter", "DefaultConverter"],
-    *["default_serializer", "SerializerT"],
+    *["default_serializer", "SerializerT", "Secret"],
     *["RepidError", "ConfigurationError", "InvalidJob", "DuplicateJob", "PayloadTooLarge"],
     *["ActorNotFound", "ActorConflict", "ArgsBucketMissing", "ArgsInvalid", "ResultInvalid"],
     *["UpstreamFailed", "JobFailed", "TtlExpired", "Cancelled", "Quarantined", "LeaseLost"],

@@ -83,6 +83,10 @@ def test_settings_that_change_are_read_again() -> None:
         ({"default": {"OPTIONS": {"THREADS": True}}}, "must be an int above 0"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": -1}}}, "must be a number above 0"),
         ({"default": {"OPTIONS": {"SERIALIZER": 5}}}, "must be text"),
+        ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": "pin"}}}, "must be a list of names"),
+        ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["pin", 5]}}}, "must be a list of names"),
+        ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["_1"]}}}, "that hold letters, not ['_1']"),
+        ({"other": {"OPTIONS": {"SECRET_ARGUMENTS": []}}}, "holds for the whole process"),
         ({"default": {"OPTIONS": {"SERIALIZER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"CONVERTER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": 6}}}, "at least twice BEAT_SECONDS (5"),
@@ -123,19 +127,22 @@ def upper(data: Any) -> str:
     return default_serializer(data).upper()
 
 
-def test_serializer_and_converter_are_dotted_paths() -> None:
+def test_serializer_converter_and_secret_names_hold_for_the_process() -> None:
     options = {
         "SERIALIZER": "tests.shell.test_settings.upper",
         "CONVERTER": "django_repid.BasicConverter",
+        "SECRET_ARGUMENTS": ["pin"],
     }
 
     with override_settings(REPID={"default": {"OPTIONS": options}}):
         assert Config.SERIALIZER is upper
         assert Config.CONVERTER is BasicConverter
+        assert Config.SECRET_ARGUMENTS == ("pin",)
         assert Job("add", args={"a": "x"}).args == '{"A":"X"}'
 
     assert Config.SERIALIZER is default_serializer
     assert Config.CONVERTER is None
+    assert "password" in Config.SECRET_ARGUMENTS
 
 
 def test_actors_of_every_app_are_found() -> None:
