@@ -1,6 +1,5 @@
 """The admin: jobs, buckets, failures, queues and workers as plain lists to look at."""
 
-import json
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -8,48 +7,10 @@ from django.db import router
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
-from django_repid.core import clock
+from django_repid import showing
 from django_repid.models import Bucket, Failure, Message, Queue, WorkerProcess
-
-#: Characters of a payload that a page shows.
-_SHOWN = 20_000
-
-
-def moment(name: str, label: Any) -> Any:
-    """Make a column that shows a column of microseconds as local time."""
-
-    @admin.display(description=label, ordering=name, empty_value="–")
-    def show(_: Any, row: Any) -> str | None:
-        value = getattr(row, name)
-        if value is None:
-            return None
-        return f"{localtime(clock.from_us(value)):%Y-%m-%d %H:%M:%S}"
-
-    return show
-
-
-def text(name: str, label: Any) -> Any:
-    """Make a field that shows a text as it is, JSON indented, capped."""
-
-    @admin.display(description=label, empty_value="–")
-    def show(_: Any, row: Any) -> SafeString | None:
-        value = getattr(row, name)
-        if not value:
-            return None
-        try:
-            value = json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-        except ValueError:
-            pass  # no JSON: a traceback, or what another serializer made
-        if len(value) > _SHOWN:
-            value = f"{value[:_SHOWN]}\n… ({len(value)} characters in all)"
-        return format_html("<pre>{}</pre>", value)
-
-    return show
 
 
 class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -65,6 +26,11 @@ class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Read where the broker writes."""
         return super().get_queryset(request).using(router.db_for_write(self.model))
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Filter by what can be searched for: `?payload__startswith=` would tell secrets."""
+        given = {name.lstrip("=^@") for name in (*self.search_fields, *self.list_filter)}
+        return lookup.split("__", maxsplit=1)[0] in {"pk", "id", *given}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Jobs are enqueued, not typed in."""
@@ -91,15 +57,16 @@ class MessageAdmin(LookAtAdmin):
     fields = (
         "topic", "message_id", "state", "queue", "priority", "enqueued", "due", "run", "claimed",
         "worker_id", "lease", "tries", "crashes", "waits_for", "dead_reason", "args_id",
-        "arguments", "terms", "headers",
+        "arguments", "terms", "sent",
     )  # fmt: skip
 
-    run = moment("run_at", _("runs at"))
-    due = moment("due_at", _("due at"))
-    enqueued = moment("enqueued_at", _("enqueued at"))
-    claimed = moment("claimed_at", _("claimed at"))
-    arguments = text("payload", _("arguments"))
-    terms = text("spec", _("terms"))
+    run = showing.moment("run_at", _("runs at"))
+    due = showing.moment("due_at", _("due at"))
+    enqueued = showing.moment("enqueued_at", _("enqueued at"))
+    claimed = showing.moment("claimed_at", _("claimed at"))
+    arguments = showing.arguments("payload", _("arguments"))
+    terms = showing.plain_json("spec", _("terms"))
+    sent = showing.plain_json("headers", _("headers"))
 
     @admin.display(description=_("why it is dead"), empty_value="–")
     def reason(self, row: Message) -> str | None:
@@ -128,10 +95,10 @@ class BucketAdmin(LookAtAdmin):
         "stored", "expires", "duration", "content", "arguments", "tries",
     )  # fmt: skip
 
-    stored = moment("stored_at", _("stored at"))
-    expires = moment("expires_at", _("expires at"))
-    content = text("data", _("data"))
-    arguments = text("payload", _("came from the arguments"))
+    stored = showing.moment("stored_at", _("stored at"))
+    expires = showing.moment("expires_at", _("expires at"))
+    content = showing.bucket(_("data"))
+    arguments = showing.arguments("payload", _("came from the arguments"))
 
     @admin.display(description=_("took"), empty_value="–")
     def duration(self, row: Bucket) -> str | None:
@@ -154,8 +121,8 @@ class FailureAdmin(LookAtAdmin):
         "fingerprint", "whole",
     )  # fmt: skip
 
-    failed = moment("failed_at", _("failed at"))
-    whole = text("traceback", _("traceback"))
+    failed = showing.moment("failed_at", _("failed at"))
+    whole = showing.text("traceback", _("traceback"))
 
     @admin.display(description=_("text"), empty_value="–")
     def short(self, row: Failure) -> str:
@@ -171,7 +138,7 @@ class WorkerProcessAdmin(LookAtAdmin):
     fields = ("name", "host", "pid", "started", "queues", "topics", "version")
     ordering = ("-pk",)
 
-    started = moment("started_at", _("started at"))
+    started = showing.moment("started_at", _("started at"))
 
 
 @admin.register(Queue)
@@ -182,4 +149,4 @@ class QueueAdmin(LookAtAdmin):
     fields = ("name", "paused", "paused_by", "pause_reason")
     ordering: ClassVar[tuple[str | Combinable, ...]] = ("name",)
 
-    paused = moment("paused_at", _("paused since"))
+    paused = showing.moment("paused_at", _("paused since"))

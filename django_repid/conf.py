@@ -136,8 +136,13 @@ def _broker_problems(place: str, value: Any, key: str) -> Iterable[str]:
     if not isinstance(named, str) or "." not in named:
         yield (
             f"{place} must be a dotted path, or a dict of CLASS and the arguments of its "
-            f"constructor, not {value!r}."
+            f"constructor, not {_without_values(value)}."
         )
+
+
+def _without_values(value: Any) -> str:
+    """Return a wrong broker as a text; the arguments of a right class may be secret."""
+    return f"a dict of {', '.join(map(str, value))}" if isinstance(value, Mapping) else repr(value)
 
 
 def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:

@@ -109,7 +109,9 @@ def _broker(key: str, alias: str, given: conf.BrokerSettings | None, **more: Any
     try:
         return cls(**{**given.arguments, **more})
     except TypeError as error:
-        message = f"{place}: {given.path} cannot be made with {dict(given.arguments)!r}: {error}"
+        # Without the values: an address may hold a password.
+        names = ", ".join(given.arguments) or "nothing"
+        message = f"{place}: {given.path} cannot be made with {names}: {error}"
         raise ConfigurationError(message) from error
 
 

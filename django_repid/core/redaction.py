@@ -70,6 +70,14 @@ class Secrets:
         result = _is_marked(_evaluated(signature.return_annotation, fn), {})
         return cls(frozenset(named), frozenset(spared) if rest else None, result)
 
+    @classmethod
+    def together(cls, many: Iterable["Secrets"]) -> "Secrets":
+        """Return what is secret to any of several actors, for arguments of one of them."""
+        many = list(many)
+        named = frozenset[str]().union(*(one.named for one in many))
+        spared = [one.spared for one in many if one.spared is not None]
+        return cls(named, frozenset.intersection(*spared) if spared else None)
+
 
 #: For an actor that cannot be looked at: everything may be secret.
 ALL_SECRET = Secrets(spared=frozenset(), result=True)
@@ -126,9 +134,7 @@ def hide(text: str, secrets: Collection[str]) -> str:
     return text
 
 
-def hide_arguments(
-    text: str, payload: str, names: Collection[str], marks: Container[str]
-) -> str:
+def hide_arguments(text: str, payload: str, names: Collection[str], marks: Container[str]) -> str:
     """Return a text in which no secret of a payload is repeated; as it is if that is no JSON."""
     try:
         return hide(text, secret_texts(json.loads(payload or "{}"), names, marks))

@@ -97,6 +97,18 @@ def _unstorable_escape(text: str) -> str | None:
     return _LONE if second_half_at >= 0 else None
 
 
+def printable(text: str) -> str:
+    """Return `text` in one line, with escapes for what a terminal would obey or cannot show.
+
+    For logs: a newline in the text of an exception would begin a line that nobody wrote.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
 def escaped(text: str) -> str:
     """Return `text` so that every database takes it: NUL and lone surrogates as escapes."""
     if "\x00" in text:

@@ -107,7 +107,9 @@ def check_headers(value: Any) -> dict[str, str]:
 def _kinds(value: Any) -> str:
     if not isinstance(value, Mapping):
         return type(value).__name__
-    return ", ".join(sorted({f"{type(k).__name__} to {type(v).__name__}" for k, v in value.items()}))
+    return ", ".join(
+        sorted({f"{type(k).__name__} to {type(v).__name__}" for k, v in value.items()})
+    )
 
 
 def serialize_args(args: Any, connection: Connection) -> str | None:

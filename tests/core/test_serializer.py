@@ -126,7 +126,7 @@ def test_what_has_no_form_in_json_is_refused(value):
 
 
 def test_the_error_names_the_type_that_has_no_form():
-    with pytest.raises(TypeError, match="complex has no form in JSON$"):
+    with pytest.raises(TypeError, match=r"complex has no form in JSON$"):
         default_serializer([1j])
 
 

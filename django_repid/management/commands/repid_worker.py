@@ -32,6 +32,7 @@ from django_repid.management.serving import (
     supervise,
 )
 from django_repid.management.supervisor import Supervisor
+from django_repid.management.terminal import TerminalFormatter
 from django_repid.worker.health import HealthCheckServerSettings
 from django_repid.worker.worker import Worker
 
@@ -194,7 +195,7 @@ class Command(BaseCommand):
         logger = logging.getLogger("django_repid")
         if not logger.hasHandlers() or logging.getLogger().handlers == []:
             handler = logging.StreamHandler(sys.stderr)
-            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            handler.setFormatter(TerminalFormatter("%(asctime)s %(levelname)s %(message)s"))
             logger.addHandler(handler)
             logger.propagate = False
         if logger.level == logging.NOTSET:
