@@ -1,0 +1,3 @@
+"""Springs when it is imported: no job may bring that about."""
+
+raise AssertionError("it was imported")
