@@ -182,10 +182,12 @@ def _is_marked(annotation: Any, seen: dict[int, Any]) -> bool:
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):  # only type checkers can evaluate it
         return re.search(r"\bSecret", annotation) is not None
-    if annotation is Secret or isinstance(annotation, Secret):
+    if isinstance(annotation, Secret):
         return True
     # pydantic's SecretStr and its kin say it themselves.
-    if isinstance(annotation, type) and hasattr(annotation, "get_secret_value"):
+    if isinstance(annotation, type) and (
+        issubclass(annotation, Secret) or hasattr(annotation, "get_secret_value")
+    ):
         return True
     return any(_is_marked(part, seen) for part in _parts(annotation))
 

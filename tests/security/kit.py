@@ -1,6 +1,7 @@
 """What the tests of security share: rows as an attacker would write them, and pages taken apart."""
 
 from html.parser import HTMLParser
+from traceback import TracebackException
 from typing import Any
 
 from django.contrib.auth.models import Permission, User
@@ -166,3 +167,12 @@ class Parsed(HTMLParser):
     @property
     def text(self) -> str:
         return "".join(self.words)
+
+
+def told(error: BaseException) -> list[str]:
+    """Return an exception as a traceback tells it, without the lines of source."""
+    found = TracebackException.from_exception(error, lookup_lines=False)
+    for one in (found, found.__cause__, found.__context__):
+        if one is not None:
+            one.stack.clear()
+    return list(found.format())

@@ -93,9 +93,7 @@ def test_all_of_a_jobs_texts_are_on_its_page_as_text() -> None:
     write(EVIL[0])
     (row,) = Message.objects.all()
 
-    page = Parsed(
-        superuser().get(f"/admin/django_repid/message/{row.pk}/change/").content.decode()
-    )
+    page = Parsed(superuser().get(f"/admin/django_repid/message/{row.pk}/change/").content.decode())
 
     # topic, id, queue, what it waits for, why it is dead, args_id; arguments, terms, headers.
     assert page.text.count(EVIL[0]) >= 6 + 4 + 4 + 2

@@ -119,9 +119,7 @@ def test_no_post_changes_a_row(
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_post_without_a_csrf_token_is_refused(
-    kind: str, name: str, rows: dict[str, Any]
-) -> None:
+def test_a_post_without_a_csrf_token_is_refused(kind: str, name: str, rows: dict[str, Any]) -> None:
     client = superuser(csrf=True)
     before = all_rows()
 
