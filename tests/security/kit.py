@@ -12,9 +12,9 @@ from django_repid.core.codec import Spec
 from django_repid.models import Bucket, Failure, Message, Queue, WorkerProcess
 from tests.database.test_worker import burst
 
-__all__ = ["burst"]
+__all__ = ["Bucket", "Permission", "burst"]
 
-MODELS = {
+MODELS: dict[str, Any] = {
     "message": Message,
     "bucket": Bucket,
     "failure": Failure,

@@ -13,6 +13,7 @@ from django_repid import (
     Connection,
     DatabaseBucketBroker,
     DatabaseMessageBroker,
+    InvalidJob,
     Job,
     PydanticConverter,
     Router,
@@ -68,7 +69,7 @@ def router(monkeypatch: pytest.MonkeyPatch) -> Router:
     made = Router()
     for fn in (marked, number, model, mapping, returning, returning_a_token, returning_a_wrong_one):
         made.actor(fn)
-    made.actor(marked, name="basic", converter=BasicConverter)
+    made.actor(name="basic", converter=BasicConverter)(marked)
     monkeypatch.setattr(discovery, "_found", made)
     seen.clear()
     return made
@@ -87,7 +88,7 @@ def admin_html() -> str:
 
 def kept() -> str:
     """Return what is kept as text about failures."""
-    rows = [*Failure.objects.values_list("exception", "text", "traceback")]
+    rows: list[Any] = [*Failure.objects.values_list("exception", "text", "traceback")]
     rows += Message.objects.values_list("dead_reason")
     rows += Bucket.objects.filter(success=False).values_list("data")
     return repr(rows)
@@ -190,8 +191,10 @@ def test_arguments_in_a_bucket_are_hidden_by_every_actors_marks() -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [f"{WORD}", f'{{"password":"{WORD}"', f'["{WORD}"]', f'"{WORD}"', f"{{'pin':'{WORD}'}}"]
-    + ["[" * 50_000 + f'"{WORD}"' + "]" * 50_000],
+    [
+        *[WORD, f'{{"password":"{WORD}"', f'["{WORD}"]', f'"{WORD}"', f"{{'pin':'{WORD}'}}"],
+        "[" * 50_000 + f'"{WORD}"' + "]" * 50_000,
+    ],
     ids=["text", "cut off", "list", "string", "no JSON", "too deep"],
 )
 def test_of_what_cannot_be_read_nothing_is_shown(payload: str) -> None:
@@ -234,7 +237,7 @@ def test_where_the_tasks_do_not_import_every_argument_is_hidden(
 
 def refused(make: Callable[[], Any]) -> str:
     """Return all that a refusal says, its causes included."""
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(InvalidJob) as caught:
         make()
     text = "".join(kit.told(caught.value))
     assert text
