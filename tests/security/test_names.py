@@ -1,5 +1,8 @@
 """Names are names: no SQL, no path and no second line is made of them."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -32,7 +35,7 @@ def test_an_evil_name_is_refused_everywhere(name: str) -> None:
 
     def work() -> None: ...
 
-    for make in (
+    makers: list[Callable[[], object]] = [
         lambda: Job(name),
         lambda: Job("work", name or "\0"),
         lambda: Job("work", id_=name),
@@ -41,7 +44,8 @@ def test_an_evil_name_is_refused_everywhere(name: str) -> None:
         lambda: Queue(name),
         lambda: Worker(queues=[name], connection="default"),
         lambda: Worker(exclude_queues=[name], connection="default"),
-    ):
+    ]
+    for make in makers:
         with pytest.raises(InvalidJob) as caught:
             make()
         assert str(caught.value).isprintable()
@@ -55,14 +59,15 @@ def test_the_longest_names_are_taken_and_longer_ones_are_not() -> None:
     lengths = {"name": ACTOR_NAME_LENGTH, "queue": QUEUE_NAME_LENGTH, "id_": ID_LENGTH}
     assert lengths == {"name": 255, "queue": 64, "id_": 128}
 
-    Job(**{what: "x" * length for what, length in lengths.items()}).enqueue_sync()
+    longest: dict[str, Any] = {what: "x" * length for what, length in lengths.items()}
+    Job(**longest).enqueue_sync()
 
     for what, length in lengths.items():
         with pytest.raises(InvalidJob, match=f"at most {length} characters"):
-            Job(**{"name": "x", what: "x" * (length + 1)})
+            Job(**{**longest, what: "x" * (length + 1)})
     for what in ("args_id", "result_id"):
         with pytest.raises(InvalidJob, match="at most 128 characters"):
-            Job("x", **{what: "x" * 129})
+            Job(**{**longest, what: "x" * 129})
 
 
 @pytest.mark.parametrize(
