@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from django_repid.brokers.database import bells
 from django_repid.brokers.database.liveness import LockFiles
@@ -100,7 +101,7 @@ def test_a_ring_touches_nothing_in_a_folder_that_others_may_enter(folder: Path) 
 def test_the_name_of_a_database_is_no_part_of_the_sockets_path(
     database: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(bells.connections["default"].settings_dict, "NAME", database)
+    monkeypatch.setitem(connections["default"].settings_dict, "NAME", database)
 
     found = bells.folder_of("default")
 
