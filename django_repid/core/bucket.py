@@ -42,6 +42,7 @@ class ResultBucket(ArgsBucket):
     failed job, `success` is False, `data` the exception's text and `exception` its class name.
     """
 
+    data: str  # whoever prints a result wants to see it
     started_when: int = 0
     finished_when: int = 0
     success: bool = True
