@@ -21,8 +21,12 @@ IMPORTERS = {
     "__init__.py",  # a table of its own
     "discovery.py",  # the installed apps
     "connections.py",  # the settings
+    "worker/cell_child.py",  # its worker: where a registered actor stands
 }
-STARTERS = {"management/serving.py", "management/supervisor.py"}  # this very command
+STARTERS = {
+    *("management/serving.py", "management/supervisor.py"),  # this very command
+    "worker/cell.py",  # a cell, for a registered actor
+}
 
 
 def nodes(path: Path) -> Iterator[ast.AST]:
@@ -71,7 +75,7 @@ def test_only_settings_and_apps_say_what_is_imported_by_name() -> None:
     assert users == IMPORTERS
 
 
-def test_only_the_worker_command_starts_processes_and_no_shell_ever() -> None:
+def test_only_a_worker_starts_processes_and_no_shell_ever() -> None:
     users = {
         there(path)
         for path in FILES

@@ -3,7 +3,9 @@
 import os
 import socket
 import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from django.db import connections
 
 from django_repid.brokers.database import bells
 from django_repid.brokers.database.liveness import LockFiles
+from django_repid.worker import cell
 
 pytestmark = [
     pytest.mark.django_db,
@@ -159,3 +162,23 @@ def test_a_workers_folder_that_others_may_write_to_is_not_used(
         locks.acquire(str(tmp_path / "db.sqlite3"), 1)
 
     assert not (place / "1.lock").exists()
+
+
+@pytest.mark.xfail(reason="worker.cell starts `python -m`, which looks there first", strict=True)
+def test_a_cell_imports_nothing_from_the_folder_that_its_worker_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker may be started in a folder that others may write to."""
+    (tmp_path / "queue.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+
+    child = cell._Child()
+    try:
+        child.read(time.monotonic() + 60, lambda: None)
+    except cell.ProcessDied:
+        pass  # it has met what is no queue
+    finally:
+        child.end()
+
+    assert not (tmp_path / "sprung").exists()

@@ -82,7 +82,7 @@ def test_a_job_for_an_unknown_actor_is_warned_about_in_one_line(
 
     connection = connections["default"]
     info = describe(name="me", queues=[], topics=[], version="0")
-    heartbeat = Heartbeat(connection.message_broker, info, 5.0, lambda _: None)
+    heartbeat = Heartbeat(connection.message_broker, info, 5.0, 15.0, lambda _: None)
     with caplog.at_level(logging.WARNING, "django_repid"):
         Janitor(connection, heartbeat, {EVIL: EVIL}).run_once()
     heartbeat.forget()
