@@ -56,7 +56,7 @@ def returning() -> Annotated[str, Secret]:
 
 
 def returning_a_token() -> dict[str, str]:
-    return {"access_token": WORD, "pin": WORD, "user": "ada"}
+    return {"access_token": WORD, "pin": WORD, "user": "lovelace"}
 
 
 def returning_a_wrong_one() -> Annotated[int, Secret]:
@@ -95,14 +95,14 @@ def kept() -> str:
 
 
 CASES = {
-    "it succeeds": ("marked", {"pin": WORD, "user": "ada"}),
-    "the other converter": ("basic", {"pin": WORD, "user": "ada"}),
+    "it succeeds": ("marked", {"pin": WORD, "user": "lovelace"}),
+    "the other converter": ("basic", {"pin": WORD, "user": "lovelace"}),
     "a name it does not know": ("marked", {"pin": WORD, "password2": WORD}),
     "a name the other converter does not know": ("basic", {"pin": WORD, "my_token": WORD}),
     "the wrong kind": ("number", {"pin": WORD}),
     "a number that is too long": ("number", {"pin": f"9{WORD}" * 100}),
     "the wrong kind under a secret": ("mapping", {"pins": {WORD: "x"}}),
-    "in a model": ("model", {"login": {"user": "ada", "password": WORD}}),
+    "in a model": ("model", {"login": {"user": "lovelace", "password": WORD}}),
     "in a model, of the wrong kind": ("model", {"login": {"user": 1, "password": [WORD]}}),
     "a validator repeats it": ("model", {"login": {"user": "", "password": f"bad{WORD}"}}),
     "a missing one": ("number", {"password": WORD}),
@@ -152,7 +152,7 @@ def test_a_secret_result_is_shown_nowhere(topic: str, router: Router, caplog: An
     assert WORD not in html
     assert WORD not in caplog.text
     assert WORD not in kept()
-    assert ("ada" in html) == (topic == "returning_a_token")
+    assert ("lovelace" in html) == (topic == "returning_a_token")
 
 
 def test_secret_headers_are_shown_nowhere(router: Router, caplog: Any) -> None:
@@ -168,25 +168,25 @@ def test_secret_headers_are_shown_nowhere(router: Router, caplog: Any) -> None:
 
 
 def test_arguments_of_an_actor_that_this_process_lacks_are_hidden_by_name() -> None:
-    kit.message("elsewhere", payload=json.dumps({"token": WORD, "user": "ada"}))
+    kit.message("elsewhere", payload=json.dumps({"token": WORD, "user": "lovelace"}))
     kit.bucket(topic="elsewhere", payload=json.dumps({"x": [{"password": WORD}], "user": "bob"}))
 
     html = admin_html()
 
     assert WORD not in html
-    assert "ada" in html
+    assert "lovelace" in html
     assert "bob" in html
 
 
 def test_arguments_in_a_bucket_are_hidden_by_every_actors_marks() -> None:
     """A bucket of arguments does not say for whom it is."""
-    data = json.dumps({"pin": WORD, "user": "ada"})
+    data = json.dumps({"pin": WORD, "user": "lovelace"})
     kit.bucket(kind=Bucket.Kind.ARGUMENTS, success=None, topic=None, data=data)
 
     html = admin_html()
 
     assert WORD not in html
-    assert "ada" in html
+    assert "lovelace" in html
 
 
 @pytest.mark.parametrize(
