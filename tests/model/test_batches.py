@@ -1,7 +1,4 @@
-"""What a batch or a claim does against the seam, until it is mended: each is an expected failure.
-
-The models next door leave these cases out; whoever mends one lets them in (`programs._agree`).
-"""
+"""Batches that have an id twice, and claims whose wants overlap."""
 
 import pytest
 
@@ -28,9 +25,6 @@ def memory() -> Stage:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.xfail(
-    strict=True, raises=DuplicateJob, reason="messages are written in groups of one policy"
-)
 def test_a_batch_is_written_in_its_order_though_its_policies_differ(database: Connection) -> None:
     """The second job is the first under its id, and the third replaces it."""
     receipts = Job.enqueue_many_sync(
@@ -45,9 +39,6 @@ def test_a_batch_is_written_in_its_order_though_its_policies_differ(database: Co
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="messages are written in groups of one policy"
-)
 def test_a_job_runs_with_its_own_arguments_though_a_batch_has_its_id_twice(
     database: Connection,
 ) -> None:
@@ -70,9 +61,6 @@ def test_a_job_runs_with_its_own_arguments_though_a_batch_has_its_id_twice(
     assert DatabaseBucketBroker().get(["bucket"])["bucket"].value == {"n": 2}
 
 
-@pytest.mark.xfail(
-    strict=True, raises=pytest.fail.Exception, reason="only what stood before counts"
-)
 def test_in_memory_a_batch_that_has_an_id_twice_is_refused(memory: Stage) -> None:
     batch = [new(id_="one", on_duplicate="raise") for _ in range(2)]
 
@@ -80,9 +68,6 @@ def test_in_memory_a_batch_that_has_an_id_twice_is_refused(memory: Stage) -> Non
         memory.enqueue(*batch)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="each want sees what was ready before"
-)
 def test_in_memory_wants_that_overlap_do_not_get_one_message_twice(memory: Stage) -> None:
     memory.enqueue(new("a", id_="one"))
     wants = [Want(["a"], 1), Want(["a", "b"], 1)]

@@ -82,7 +82,8 @@ def test_a_job_for_an_unknown_actor_is_warned_about_in_one_line(
 
     connection = connections["default"]
     info = describe(name="me", queues=[], topics=[], version="0")
-    heartbeat = Heartbeat(connection.message_broker, info, 5.0, 15.0, lambda _: None)
+    broker = connection.message_broker
+    heartbeat = Heartbeat(broker, info, lambda _: None, seconds=5.0, silence=15.0)
     with caplog.at_level(logging.WARNING, "django_repid"):
         Janitor(connection, heartbeat, {EVIL: EVIL}).run_once()
     heartbeat.forget()

@@ -65,20 +65,22 @@ def _write_one(
 def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
     """Yield places of messages that one statement can take: one policy, no id twice, not too much.
 
-    Equal ids stay in their order, so that the later one meets the earlier one in the table.
+    Equal ids stay in their order, so that the later one meets the earlier one in the table: it goes
+    into a chunk that is written later.
     """
     chunks: list[list[int]] = []
-    open_chunks: dict[tuple[int, ...], tuple[list[int], set[str], int]] = {}
+    open_chunks: dict[tuple[int, ...], tuple[int, int]] = {}  # policy -> number of chunk, its size
+    chunk_of: dict[str, int] = {}
     for place, message in enumerate(messages):
         policy = _REPLACEABLE[message.on_duplicate]
-        places, ids, size = open_chunks.get(policy, ([], set(), 0))
-        full = len(places) >= _CHUNK_ROWS or size > _CHUNK_BYTES or message.key.id_ in ids
-        if not places or full:
-            places, ids, size = [], set(), 0
-            chunks.append(places)
-        places.append(place)
-        ids.add(message.key.id_)
-        open_chunks[policy] = (places, ids, size + len(message.payload or ""))
+        number, size = open_chunks.get(policy, (-1, 0))
+        full = number < 0 or len(chunks[number]) >= _CHUNK_ROWS or size > _CHUNK_BYTES
+        if full or number <= chunk_of.get(message.key.id_, -1):
+            number, size = len(chunks), 0
+            chunks.append([])
+        chunks[number].append(place)
+        chunk_of[message.key.id_] = number
+        open_chunks[policy] = (number, size + len(message.payload or ""))
     yield from chunks
 
 

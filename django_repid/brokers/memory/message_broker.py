@@ -53,17 +53,26 @@ class InMemoryMessageBroker(InMemoryHandling):
     ) -> list[Enqueued]:
         """See `MessageBroker.enqueue`."""
         with self._lock:
-            for message in messages:
-                standing = self._standing(message)
-                if standing is not None and message.on_duplicate is OnDuplicate.RAISE:
-                    raise DuplicateJob.of(message.key.id_)
-            answers = [self._enqueue_one(message, args) for message in messages]
+            # Only a batch in which something may be refused needs a way back.
+            may_refuse = any(m.on_duplicate is OnDuplicate.RAISE for m in messages)
+            before = (dict(self._messages), dict(self._pk_by_id)) if may_refuse else ({}, {})
+            try:
+                answers = [self._enqueue_one(message) for message in messages]
+            except DuplicateJob:
+                self._messages, self._pk_by_id = before
+                raise
+            for message, answer in zip(messages, answers, strict=True):
+                record = None if answer.duplicate else args_record(message)
+                if args is not None and record is not None:
+                    args.store([record])
         self._ring()
         return answers
 
-    def _enqueue_one(self, message: NewMessage, args: BucketBroker | None) -> Enqueued:
+    def _enqueue_one(self, message: NewMessage) -> Enqueued:
         standing = self._standing(message)
         now = clock.now_us()
+        if standing is not None and message.on_duplicate is OnDuplicate.RAISE:
+            raise DuplicateJob.of(message.key.id_)
         if standing is not None:
             return Enqueued(
                 key=standing.key, duplicate=True, enqueued_at=now, standing=standing.spec
@@ -72,8 +81,6 @@ class InMemoryMessageBroker(InMemoryHandling):
         pk = next(self._pks) if old is None else old.key.pk
         key = replace(message.key, pk=pk, lease=0 if old is None else old.key.lease)
         self._put(records.fresh(message, key, now))
-        if args is not None and (record := args_record(message)) is not None:
-            args.store([record])
         return Enqueued(key=key, duplicate=False, enqueued_at=now)
 
     def _standing(self, message: NewMessage) -> StoredMessage | None:
@@ -107,13 +114,14 @@ class InMemoryMessageBroker(InMemoryHandling):
                 due = [m for m in ready if m.run_at <= now and m.key.topic in want.topics]
                 chosen = records.in_turns(due, self._turn)[: want.limit]
                 claimed += [self._put(records.taken(m, request.worker_id, now)) for m in chosen]
-        known = {message.key.topic for message in ready if request.asks_for(message.key.topic)}
-        later = (m.run_at for m in ready if m.run_at > now and m.key.topic in known)
+                taken = {message.key.pk for message in chosen}
+                ready = [message for message in ready if message.key.pk not in taken]
+        later = (m.run_at for m in ready if m.run_at > now and request.asks_for(m.key.topic))
         return Claim(
             messages=claimed,
             now=now,
             next_due=min(later, default=None),
-            others={m.key.topic: m.key.queue for m in ready if m.key.topic not in known},
+            others={m.key.topic: m.key.queue for m in ready if not request.asks_for(m.key.topic)},
             lost=lost,
         )
 
