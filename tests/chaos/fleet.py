@@ -48,6 +48,8 @@ class Fleet:
         ]
         self.harms: list[Harm] = []
         self.wrong: list[str] = []
+        #: How often the server was away.
+        self.outages = 0
         self._keys: defaultdict[int, set[int]] = defaultdict(set)
         self._frozen: list[_Frozen] = []
         self._waking: list[_Frozen] = []
@@ -102,10 +104,14 @@ class Fleet:
         code = member.code
         if code is None:
             return
-        if not member.killed and not (member.told and code == 0):
+        if not member.killed and not (member.told and code == 0) and not self._met_outage(member):
             self.wrong.append(f"worker {member.name} (process {member.pid}) ended with {code}")
         self.log(f"{member.name} (process {member.pid}) has ended with {code}; it starts again")
         member.start()
+
+    def _met_outage(self, member: Member) -> bool:
+        """Whether it ended as the docs say it does when the store is away at its start."""
+        return member.code == 1 and not self._keys.get(member.pid) and self.outages > 0
 
     # ---- Who can be harmed.
 

@@ -124,6 +124,7 @@ class Monkey:
         member, pid = self._chance.choice(self._fleet.victims())
         member.killed = member.processes == 1
         held = self._fleet.hold([pid])
+        self._fleet.outages += 1
         self._fleet.store.server.stop("fast")
         self._fleet.log("server stopped (fast), for a kill meanwhile")
         send([pid], signal.SIGCONT)
@@ -134,6 +135,7 @@ class Monkey:
 
     def _outage(self, how: str) -> None:
         self._fleet.wait_for_leaving()
+        self._fleet.outages += 1
         server = self._fleet.store.server
         self._fleet.log(f"server: {how}")
         server.kill() if how == "kill" else server.stop(how)

@@ -15,7 +15,7 @@ from tests.chaos.store import Store, open_store
 from tests.chaos.verdict import Verdict, false_deaths, judge
 
 #: How long a run may take to come to rest: looks for orphaned jobs come once a minute.
-REST_SECONDS = 150.0
+REST_SECONDS = 90.0
 _TICK_SECONDS = 0.2
 
 
@@ -77,9 +77,10 @@ def run(name: str, terms: Terms, folder: Path, *, atomic: bool) -> Verdict:
         actions = plan(chance, terms.kills, has_server=store.server is not None)
         production = Production(store, terms, terms.pause * (len(actions) + 1))
         monkey = Monkey(fleet, production.child, chance, terms.silence)
+        pauses = [terms.pause * chance.uniform(0.5, 1.5) for _ in actions]
         troubles = []
         try:
-            troubles = _story(fleet, production, monkey, actions, terms, chance)
+            troubles = _story(fleet, production, monkey, actions, pauses)
         finally:
             fleet.destroy()
             if production.child.code is None:
@@ -95,18 +96,13 @@ def run(name: str, terms: Terms, folder: Path, *, atomic: bool) -> Verdict:
 
 
 def _story(
-    fleet: Fleet,
-    production: Production,
-    monkey: Monkey,
-    actions: list[str],
-    terms: Terms,
-    chance: random.Random,
+    fleet: Fleet, production: Production, monkey: Monkey, actions: list[str], pauses: list[float]
 ) -> list[str]:
     """Let everything happen, and wait until it has come to rest; return what went wrong."""
     production.goes_on()
     fleet.start()
-    for action in actions:
-        _wait(fleet, production, terms.pause * chance.uniform(0.5, 1.5))
+    for action, pause in zip(actions, pauses, strict=True):
+        _wait(fleet, production, pause)
         eventually(lambda: _somebody_left(fleet, production), "somebody is there to be harmed", 60)
         monkey.do(action)
     try:

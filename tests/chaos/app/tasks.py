@@ -101,6 +101,13 @@ def atomic(job: str) -> None:
 
 
 @router.actor
+def work(job: str, seconds: float) -> None:
+    records.note("began", job)
+    time.sleep(seconds)
+    records.note("ended", job)
+
+
+@router.actor
 async def held(job: str) -> int:
     """Run until released, and return which run this is; a run may be told to fail instead."""
     records.note("began", job)
@@ -112,7 +119,7 @@ async def held(job: str) -> int:
     return run
 
 
-@router.actor(name="exits")
+@router.actor
 def exits(job: str) -> None:
     """Take the whole process along, as the OOM killer would."""
     records.note("began", job)
@@ -142,9 +149,13 @@ def tock(at: float) -> str:
 
 
 async def _release(path: Path) -> str:
-    while not path.exists():  # noqa: ASYNC110 - of another process
+    while (words := _words(path)) is None:
         await asyncio.sleep(0.01)
-    return path.read_text()
+    return words
+
+
+def _words(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
 
 
 def _fail_at_first(job: str) -> None:
