@@ -18,7 +18,7 @@ export COVERAGE_FILE = $(abspath $(VENV))/coverage.data
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick clean
+.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick chaos chaos-short soak clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -76,6 +76,15 @@ bench: .venv-bench/.installed ## Measure everything beside rivals (long), and wr
 
 bench-quick: $(VENV)/.test ## Measure enqueue and run, in a minute
 	@$(BIN)/python -m tests.benchmarks.quick $(ARGS)
+
+chaos: $(VENV)/.test $(VENV)/.mysql ## Kill workers and servers for long, and write docs/explanation/chaos.md
+	@$(BIN)/python -m tests.chaos --out docs/explanation/chaos.md $(ARGS)
+
+chaos-short: $(VENV)/.test $(VENV)/.mysql ## The same in five minutes, on all three databases
+	@$(BIN)/python -m tests.chaos --jobs 2000 --kills 5 --pause 2 $(ARGS)
+
+soak: $(VENV)/.test ## Run an hour at a steady rate, and see what grows (ARGS="--store sqlite --minutes 10")
+	@$(BIN)/python -m tests.chaos.soak $(ARGS)
 
 clean: ## Remove the environments and all that was built
 	rm -rf .venv .venv-* build dist docs/_build htmlcov .coverage .coverage.* *.egg-info

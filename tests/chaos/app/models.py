@@ -1,5 +1,7 @@
 """Rows that producers and actors write with the ORM, so that they share a job's transaction."""
 
+from typing import ClassVar, Self
+
 from django.db import models
 
 
@@ -8,7 +10,7 @@ class Order(models.Model):
 
     job = models.CharField(max_length=100, unique=True)
 
-    objects = models.Manager()
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         app_label = "app"
@@ -24,7 +26,7 @@ class Effect(models.Model):
     job = models.CharField(max_length=100, db_index=True)
     pid = models.IntegerField()
 
-    objects = models.Manager()
+    objects: ClassVar[models.Manager[Self]] = models.Manager()
 
     class Meta:
         app_label = "app"

@@ -149,7 +149,7 @@ def tock(at: float) -> str:
 
 
 async def _release(path: Path) -> str:
-    while (words := _words(path)) is None:
+    while (words := _words(path)) is None:  # noqa: ASYNC110 - of another process
         await asyncio.sleep(0.01)
     return words
 
