@@ -11,6 +11,8 @@ from tests.chaos.store import DATABASE, Store
 _COUNT = "SELECT exception, count(*) FROM django_repid_bucket GROUP BY exception"
 _PAUSE_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
+#: Without any, a log that is only cut when nobody reads would never be cut.
+_BETWEEN_SECONDS = 10.0
 
 
 class _Disturber(threading.Thread):
@@ -51,7 +53,7 @@ class Analyst(_Disturber):
 class Forgetful(_Disturber):
     """Leaves a transaction open that has read something, so that nothing newer can be cleaned up.
 
-    It begins a new one after so many seconds; never with 0.
+    It ends after so many seconds, and soon there is a new one; never with 0.
     """
 
     def __init__(self, store: Store, seconds: float) -> None:
@@ -68,6 +70,7 @@ class Forgetful(_Disturber):
             if self._seconds and time.monotonic() - started > self._seconds:
                 break
         connection.execute("ROLLBACK")
+        self._end.wait(_BETWEEN_SECONDS)
 
 
 def _connect(store: Store) -> Any:
