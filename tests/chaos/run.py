@@ -99,17 +99,17 @@ def _story(
     fleet: Fleet, production: Production, monkey: Monkey, actions: list[str], pauses: list[float]
 ) -> list[str]:
     """Let everything happen, and wait until it has come to rest; return what went wrong."""
-    production.goes_on()
-    fleet.start()
-    for action, pause in zip(actions, pauses, strict=True):
-        _wait(fleet, production, pause)
-        eventually(lambda: _somebody_left(fleet, production), "somebody is there to be harmed", 60)
-        monkey.do(action)
     try:
+        production.goes_on()
+        fleet.start()
+        for action, pause in zip(actions, pauses, strict=True):
+            _wait(fleet, production, pause)
+            eventually(lambda: _somebody_left(fleet, production), "somebody can be harmed", 60)
+            monkey.do(action)
         eventually(lambda: _at_rest(fleet, production), "all jobs are done", REST_SECONDS)
+        codes = fleet.stop()
     except TimeoutError as error:
         return [str(error)]
-    codes = fleet.stop()
     return [f"exit codes {codes}"] if any(codes) else []
 
 
