@@ -18,7 +18,7 @@ export COVERAGE_FILE = $(abspath $(VENV))/coverage.data
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick chaos chaos-short soak clean
+.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick harsh chaos chaos-short soak clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -76,6 +76,9 @@ bench: .venv-bench/.installed ## Measure everything beside rivals (long), and wr
 
 bench-quick: $(VENV)/.test ## Measure enqueue and run, in a minute
 	@$(BIN)/python -m tests.benchmarks.quick $(ARGS)
+
+harsh: $(VENV)/.test $(VENV)/.mysql ## Run the tests that kill, freeze and cut off, a quarter of an hour (DATABASE=, ARGS=)
+	@$(BIN)/python tests/run.py --harsh $(addprefix --database ,$(DATABASE)) $(ARGS)
 
 chaos: $(VENV)/.test $(VENV)/.mysql ## Kill workers and servers for long, and write docs/explanation/chaos.md
 	@$(BIN)/python -m tests.chaos --out docs/explanation/chaos.md $(ARGS)

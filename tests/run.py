@@ -3,6 +3,7 @@
     python tests/run.py                              every database that answers
     python tests/run.py --database postgres          that one only
     python tests/run.py --database sqlite -k claim   whatever follows is pytest's
+    python tests/run.py --harsh                      the tests marked `harsh`, which take minutes
 
 A server that does not answer is left out with a line that says so; where it was asked for by
 name, or CI or REPID_REQUIRE_DATABASES is set, that is a failure. Servers are looked for at the
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -64,6 +65,10 @@ class Outcome:
 def main() -> int:
     arguments, pytest_arguments = parse(sys.argv[1:])
     chosen = [d for d in DATABASES if not arguments.database or d.name in arguments.database]
+    if arguments.harsh:
+        chosen = [
+            replace(d, select=("-m", f"harsh{' and store' * bool(d.select)}")) for d in chosen
+        ]
     required = bool(arguments.database) or is_set("CI") or is_set("REPID_REQUIRE_DATABASES")
     coverage("erase")
     outcomes = {d.title: run(d, pytest_arguments, required=required) for d in chosen}
@@ -78,6 +83,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--database", action="append", choices=[d.name for d in DATABASES])
+    parser.add_argument("--harsh", action="store_true")
     return parser.parse_known_args(words)
 
 

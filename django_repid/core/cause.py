@@ -13,7 +13,7 @@ from django_repid.core.errors import (
     TtlExpired,
     UpstreamFailed,
 )
-from django_repid.core.serializer import escaped
+from django_repid.core.serializer import escaped, printable
 
 #: Failures that another try cannot mend.
 _FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpired, Quarantined)
@@ -49,7 +49,7 @@ class Cause:
     def line(self) -> str:
         """The exception in one line of at most 200 characters, as `dead_reason` holds it."""
         lines = self.text.strip().splitlines()
-        return f"{self.name}: {lines[0] if lines else ''}"[:200]
+        return printable(f"{self.name}: {lines[0] if lines else ''}"[:200])[:200]
 
 
 class RemoteFailure(RepidError):

@@ -36,6 +36,11 @@ _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 1.0
 #: How long a cell may take to import the project.
 _START_SECONDS = 60.0
+#: `-m` would look in the current folder first, which others may be able to write to.
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
+    "from django_repid.worker.cell_child import main; main()"
+)
 
 
 class ProcessDied(RepidError):
@@ -229,13 +234,13 @@ class _Child:
 
     def __init__(self) -> None:
         setup = host().child_setup
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "django_repid.worker.cell_child"],
+        self._process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-P", "-c", _BOOT, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self._buffer = b""
-        self.write({"path": sys.path, "setup": setup})
+        self.write({"setup": setup})
 
     @property
     def has_ended(self) -> bool:

@@ -1,13 +1,12 @@
 """The process of a cell: reads jobs from its standard input, writes outcomes to its output.
 
-Started by `worker.cell` as `python -m django_repid.worker.cell_child`.
+Started by `worker.cell`, with the module search path of the worker.
 """
 
 import asyncio
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from importlib import import_module
@@ -35,7 +34,6 @@ def main() -> None:
         signal.signal(one, lambda *_: None)
     source, sink = _take_pipes()
     first = json.loads(source.readline())
-    sys.path[:] = first["path"]
     if first["setup"]:
         module, _, function = first["setup"].partition(":")
         getattr(import_module(module), function)()
@@ -125,7 +123,3 @@ def _run_atomically(actor: Actor, order: dict[str, Any], limit: int) -> dict[str
         finished_when=0 if result is None else result.finished_ns or 0,
     )
     return {"outcome": pack_outcome(outcome), "lost": sorted(found.lost)}
-
-
-if __name__ == "__main__":
-    main()

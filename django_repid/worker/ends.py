@@ -8,6 +8,7 @@ from dataclasses import replace
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.errors import RepidError
+from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
 from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
 from django_repid.worker.atomic import Undone, Written
@@ -88,7 +89,7 @@ class Ends:
         try:
             return judge(message, outcome, policy, bench, cancel_asked=attempt.cancel_asked)
         except Exception as error:  # an end is never lost, whatever is wrong with it
-            logger.exception("The end of job %s cannot be judged.", message.key.id_)
+            logger.exception("The end of job %s cannot be judged.", printable(message.key.id_))
             return replace(refuse(message, error, bench), processed=True)
 
     def _group(self, attempt: Attempt) -> Group:

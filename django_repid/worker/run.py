@@ -181,16 +181,16 @@ class Run:
         self._on_threads.close()
         if self._lanes is not None:
             self._lanes.close()
-        await asyncio.wait([self._at_store(self._take_down)], timeout=_LEAVE_SECONDS)
+        for service in self._services:
+            service.ask_to_stop()
+        if self._settled.is_set():  # else the store is not there to take leave of
+            await asyncio.wait([self._at_store(self._take_down)], timeout=_LEAVE_SECONDS)
 
     def _take_down(self) -> None:
         for service in self._services:
-            service.ask_to_stop()
-        for service in self._services:
             service.stop()
         try:
-            if self._settled.is_set():
-                self._heartbeat.forget()
+            self._heartbeat.forget()
         except BrokerUnavailable as error:
             logger.warning("The worker could not take its leave: %s", error)
 

@@ -10,6 +10,7 @@ from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
 from django_repid.core.middleware import Middleware
 from django_repid.core.protocols import Claim, ClaimRequest
+from django_repid.core.serializer import printable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
 from django_repid.worker.attempt import Attempt
@@ -116,8 +117,8 @@ class Settler:
         """Keep an end for later: a stranger's transaction holds its row."""
         if len(self._locked) >= _MOST_LOCKED:  # a whole table, it seems: as bad as no store
             raise BrokerUnavailable(str(error)) from error
-        key = end.message.key
-        logger.warning("The end of job %s waits for somebody's transaction: %s", key.id_, error)
+        job = printable(end.message.key.id_)
+        logger.warning("The end of job %s waits for somebody's transaction: %s", job, error)
         self.pending = [one for one in self.pending if one is not end]
         self._locked.append(end)
         self._try_again_at = time.monotonic() + _LOCKED_SECONDS
@@ -152,7 +153,8 @@ class Settler:
 
     def _write_without(self, end: Settlement, error: Exception) -> frozenset[int]:
         """Settle a message without what the store refused to take: its work is done."""
-        logger.error("The store refused the end of job %s: %s", end.message.key.id_, error)
+        job = printable(end.message.key.id_)
+        logger.error("The store refused the end of job %s: %s", job, printable(str(error)))
         refused = ResultInvalid(f"The store refused what the job left behind: {error}")
         for instead in (refused_by_store(end, refused), replace(end, result=None, failure=None)):
             try:
@@ -160,7 +162,7 @@ class Settler:
             except BrokerUnavailable:
                 raise
             except Exception:
-                logger.exception("Job %s cannot be settled.", end.message.key.id_)
+                logger.exception("Job %s cannot be settled.", job)
         # Its row is still claimed, so the end is kept and tried again.
         text = f"Not even a bare end of job {end.message.key.id_} can be written: {error}"
         raise BrokerUnavailable(text)
@@ -201,8 +203,8 @@ def _report_lost(end: Settlement) -> None:
     logger.warning(
         "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran here. What "
         "it did here is not recorded.",
-        end.message.key.id_,
-        end.message.key.topic,
+        printable(end.message.key.id_),
+        printable(end.message.key.topic),
     )
 
 
@@ -212,10 +214,10 @@ def _report(end: Settlement, failure: Failure) -> None:
     logger.log(
         logging.ERROR if dead else logging.WARNING,
         "Job %s (%s) failed with %s: %s; %s.",
-        end.message.key.id_,
-        end.message.key.topic,
-        failure.exception,
-        failure.text.splitlines()[0] if failure.text else "(no text)",
+        printable(end.message.key.id_),
+        printable(end.message.key.topic),
+        printable(failure.exception),
+        printable(failure.text.splitlines()[0]) if failure.text else "(no text)",
         "it is a dead letter now" if dead else f"{end.tries} tries so far",
     )
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable
 
 from django_repid.core.host import host
+from django_repid.core.serializer import printable
 from django_repid.worker.attempt import Attempt
 
 #: For how long a connection that a job has just used is trusted without asking the server.
@@ -96,8 +97,8 @@ class ActorThreads:
             logger.warning(
                 "Job %s (%s) overran its timeout of %s s. Its thread cannot be stopped and runs "
                 "on; another takes its place. It is at:\n%s",
-                attempt.message.key.id_,
-                attempt.message.key.topic,
+                printable(attempt.message.key.id_),
+                printable(attempt.message.key.topic),
                 allowed,
                 _stack(ident),
             )

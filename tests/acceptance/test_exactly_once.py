@@ -16,6 +16,7 @@ from tests.shop.models import Order
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.harsh
 @pytest.mark.timeout(180)
 def test_workers_that_are_killed_again_and_again_place_each_order_once(tmp_path: Path) -> None:
     count = 2000

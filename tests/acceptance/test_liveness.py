@@ -14,7 +14,7 @@ from tests.acceptance.kit import eventually, parent_of, worker
 from tests.acceptance.processes import living, own_settings
 from tests.acceptance.test_worker_command import started
 
-pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.harsh, pytest.mark.store, pytest.mark.django_db(transaction=True)]
 
 SILENCE = 1.5
 HASTY = (

@@ -13,6 +13,7 @@ from tests.acceptance.processes import living, processes
 from tests.acceptance.test_worker_command import held_job, started
 
 pytestmark = [
+    pytest.mark.harsh,
     pytest.mark.store,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(180),  # a supervisor starts what crashes anew after 1, 2, 4 s, and so on

@@ -5,7 +5,7 @@ import pytest
 from tests.outages.kit import BACK_AT_WORK_SECONDS, Stage, eventually
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 CLAIM = {"postgres": ("set state = 1",), "mariadb": ("set state = 1", "commit")}
 SETTLE = {"postgres": ("as (delete from",), "mariadb": ("delete from", "commit")}

@@ -9,7 +9,7 @@ from tests.acceptance.kit import parent_of
 from tests.outages.kit import BACK_AT_WORK_SECONDS, Stage, eventually
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 #: Longer than the silence (3 s).
 DARK_SECONDS = 6.0

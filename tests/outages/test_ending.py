@@ -10,7 +10,7 @@ from tests.acceptance.kit import ROOT, command
 from tests.outages.kit import Stage, eventually
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 GRACE_SECONDS = 1.0
 #: Grace, 2 s of the worker's own, and what Python and a busy machine take.

@@ -7,7 +7,7 @@ import pytest
 from tests.outages.kit import Stage, Worker, eventually
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 GRACE = ("--graceful-shutdown-time", "1")
 END_SECONDS = 1.0 + 2.0 + 1.5

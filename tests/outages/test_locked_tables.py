@@ -8,7 +8,7 @@ import pytest
 
 from tests.outages.kit import BACK_AT_WORK_SECONDS, Stage, eventually
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 LOCKED_SECONDS = 6.0
 UNTIL_SWEPT_SECONDS = 6.0

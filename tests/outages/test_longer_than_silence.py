@@ -7,7 +7,7 @@ import pytest
 from tests.outages.kit import BACK_AT_WORK_SECONDS, Stage, Worker, eventually
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 #: Silence 3 s, a sweep each 5 s.
 OUTAGE_SECONDS = 8.0

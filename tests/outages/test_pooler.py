@@ -8,7 +8,7 @@ import pytest
 from tests.outages.kit import Stage, eventually
 from tests.outages.servers import PgBouncer
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 NOTICED_SECONDS = 2.0
 

@@ -20,7 +20,7 @@ from tests.outages.kit import (
 )
 from tests.outages.servers import Proxy
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 REFUSED_SECONDS = 3.0
 

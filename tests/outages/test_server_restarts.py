@@ -13,7 +13,7 @@ from tests.outages.kit import (
     said_it_once,
 )
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 DOWN_SECONDS = 3.0
 

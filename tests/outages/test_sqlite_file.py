@@ -18,7 +18,7 @@ from tests.outages.kit import (
     said_it_once,
 )
 
-pytestmark = [pytest.mark.outage, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.harsh, pytest.mark.timeout(120)]
 
 DISK_BYTES = 4 * 1024 * 1024
 RESULT_BYTES = 500_000

@@ -122,14 +122,12 @@ def test_lock_files_lie_where_only_their_user_gets(tmp_path: Path, locks: LockFi
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.xfail(reason="brokers.database.liveness makes them as the umask says", strict=True)
 def test_lock_files_are_private_themselves(tmp_path: Path, locks: LockFiles) -> None:
     locks.acquire(str(tmp_path / "db.sqlite3"), 1)
 
     assert mode(tmp_path / "db.sqlite3-workers" / "1.lock") == 0o600
 
 
-@pytest.mark.xfail(reason="brokers.database.liveness follows links", strict=True)
 def test_a_link_in_the_place_of_a_lock_file_is_not_followed(
     tmp_path: Path, locks: LockFiles
 ) -> None:
@@ -146,7 +144,6 @@ def test_a_link_in_the_place_of_a_lock_file_is_not_followed(
     assert victim.read_text() == "precious"
 
 
-@pytest.mark.xfail(reason="brokers.database.liveness trusts any folder", strict=True)
 @pytest.mark.parametrize("kind", ["open", "link"])
 def test_a_workers_folder_that_others_may_write_to_is_not_used(
     kind: str, tmp_path: Path, locks: LockFiles
@@ -164,7 +161,6 @@ def test_a_workers_folder_that_others_may_write_to_is_not_used(
     assert not (place / "1.lock").exists()
 
 
-@pytest.mark.xfail(reason="worker.cell starts `python -m`, which looks there first", strict=True)
 def test_a_cell_imports_nothing_from_the_folder_that_its_worker_stands_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,7 +113,6 @@ def run_a_failing_job(caplog: pytest.LogCaptureFixture, error: Exception) -> lis
     return [record.getMessage() for record in caplog.records]
 
 
-@pytest.mark.xfail(reason="worker.settler logs ids and the texts of exceptions raw", strict=True)
 @pytest.mark.parametrize("error", [ValueError(EVIL), Evil("no"), ValueError("no")])
 def test_what_a_failing_job_logs_is_one_line(
     error: Exception, caplog: pytest.LogCaptureFixture
@@ -124,14 +123,12 @@ def test_what_a_failing_job_logs_is_one_line(
     assert all(text.isprintable() for text in texts)
 
 
-@pytest.mark.xfail(reason="core.verdict keeps control characters", strict=True)
 def test_the_reason_of_a_dead_letter_is_printable(caplog: pytest.LogCaptureFixture) -> None:
     run_a_failing_job(caplog, ValueError("\x1b[2J"))
 
     assert Message.objects.get().dead_reason.isprintable()
 
 
-@pytest.mark.xfail(reason="brokers.database.claiming logs ids raw", strict=True)
 def test_what_an_unreadable_message_logs_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     router = Router()
     router.actor(name="work")(lambda: None)

@@ -20,6 +20,7 @@ from django_repid.core.codec import NewerFormat
 from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.message import MessageState, StoredMessage
 from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, Want
+from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
 
 logger = logging.getLogger("django_repid.worker")
@@ -199,11 +200,14 @@ class DatabaseClaiming(DatabaseHandling):
                 messages.append(rows.message(row))
             except NewerFormat as error:
                 logger.warning(
-                    "Message %s is left to newer workers: %s", row[rows.MESSAGE_ID], error
+                    "Message %s is left to newer workers: %s",
+                    printable(row[rows.MESSAGE_ID]),
+                    printable(str(error)),
                 )
                 unreadable.append(row[rows.PK])
             except Exception:
-                logger.exception("Message %s cannot be read; it is put off.", row[rows.MESSAGE_ID])
+                job = printable(row[rows.MESSAGE_ID])
+                logger.exception("Message %s cannot be read; it is put off.", job)
                 unreadable.append(row[rows.PK])
         if unreadable:
             self._put_off(unreadable, now)

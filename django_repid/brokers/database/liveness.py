@@ -5,6 +5,7 @@ They lie in a folder beside the SQLite file, `<file>-workers/<worker id>.lock`, 
 """
 
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -65,14 +66,29 @@ class LockFiles:
 
 
 def _open(path: Path) -> IO[bytes]:
-    """Make the file; again, where the last other worker has just removed the folder."""
+    """Make the file; again, where the last other worker has just removed the folder.
+
+    Raises:
+        PermissionError: others may write to the folder, and so choose what is opened here.
+
+    """
     for _ in range(100):
         path.parent.mkdir(mode=0o700, exist_ok=True)
         try:
-            return path.open("wb")
+            return _open_in(path)
         except FileNotFoundError:
             continue
-    return path.open("wb")
+    return _open_in(path)
+
+
+def _open_in(path: Path) -> IO[bytes]:
+    found = path.parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o022:
+        message = f"{path.parent} must be a folder that nobody else may write to."
+        raise PermissionError(message)
+    # No link is followed, and nothing in a file that is there already is lost.
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "r+b")
 
 
 def _remove_if_empty(folder: Path) -> None:

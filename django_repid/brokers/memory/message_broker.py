@@ -65,6 +65,8 @@ class InMemoryMessageBroker(InMemoryHandling):
                 record = None if answer.duplicate else args_record(message)
                 if args is not None and record is not None:
                     args.store([record])
+                    if not record.generated:
+                        self.free([record.id_])
         self._ring()
         return answers
 

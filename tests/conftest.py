@@ -1,0 +1,18 @@
+"""Which tests run: harsh ones only where they are asked for.
+
+`pytest -m harsh` or REPID_HARSH=1 asks for them, and `make harsh` does. Otherwise they are not
+selected, which is not the same as skipped: nothing pretends that they have run.
+"""
+
+import os
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("REPID_HARSH") or "harsh" in config.option.markexpr:
+        return
+    left_out = [item for item in items if item.get_closest_marker("harsh")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("harsh")]
