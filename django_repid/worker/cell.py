@@ -5,13 +5,9 @@ between jobs. What kills it, kills it alone, and so tells which job it was.
 """
 
 import dataclasses
-import json
 import logging
 import os
 import queue
-import select
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -21,34 +17,27 @@ from typing import Any, Protocol
 from django_repid.core import clock
 from django_repid.core.connection import Connection
 from django_repid.core.errors import Cancelled, RepidError
-from django_repid.core.host import host
 from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
+from django_repid.worker.cell_process import LOOK_SECONDS, Child, ProcessDied
 from django_repid.worker.executor import Executor, failed, overdue
 from django_repid.worker.wire import pack_message, unpack_outcome
 
 logger = logging.getLogger("django_repid.worker")
 
-#: How often a job that runs there is looked after: its timeout, a wish to stop it.
-_LOOK_SECONDS = 0.1
 #: After a cell has died, its worker waits so long before it says so: a deploy, or an operating
 #: system without memory, that kills both need not do so at the same moment.
 _GRACE_SECONDS = 1.0
 #: How long a cell may take to import the project.
 _START_SECONDS = 60.0
-#: `-m` would look in the current folder first, which others may be able to write to.
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv.pop()); "
-    "from django_repid.worker.cell_child import main; main()"
-)
-
-
-class ProcessDied(RepidError):
-    """The process that ran a job, and only this one, has died."""
 
 
 class Stopped(Exception):
     """The worker ends."""
+
+
+class CannotStart(Exception):
+    """The process ended before it had anything to do with a job."""
 
 
 class CellEnds(Protocol):
@@ -70,7 +59,7 @@ class CellEnds(Protocol):
 class Cell:
     """Runs attempts in a child process, one after another.
 
-    Its ends are told to `run`, on a thread of the cell's own.
+    `ends` is told how they ended, on a thread of the cell's own.
     """
 
     available = os.name == "posix"
@@ -88,7 +77,7 @@ class Cell:
         self._ends = ends
         self._inbox: queue.SimpleQueue[Attempt | None] = queue.SimpleQueue()
         self._current: Attempt | None = None
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
 
@@ -170,28 +159,15 @@ class Cell:
             Stopped: the worker ends; the child is gone.
 
         """
-        child = self._child
-        if child is None or child.has_ended:
-            child = self._child = _Child()
-            child.read(time.monotonic() + _START_SECONDS, lambda: self._check(attempt))
-        message, actor = attempt.message, self._executor.actors[attempt.message.key.topic]
+        child = self._ready_child(attempt)
         attempt.started = time.monotonic()
-        attempt.deadline = attempt.started + message.spec.timeout / 1e6
-        child.write(
-            {
-                "actor": actor.name,
-                "module": _importable(actor.fn.__module__),
-                "function": actor.fn.__qualname__,
-                "payload": message.payload or "",
-                "limit": self._executor.result_limit,
-                "atomic": self._settling(attempt) if actor.atomic else None,
-            }
-        )
+        attempt.deadline = attempt.started + attempt.message.spec.timeout / 1e6
         try:
+            child.write(self._order(attempt))
             return child.read(attempt.deadline, lambda: self._check(attempt))
         except TimeoutError:
             self._end_child()
-            raise overdue(message) from None
+            raise overdue(attempt.message) from None
         except (Cancelled, Stopped):
             self._end_child()
             raise
@@ -199,6 +175,36 @@ class Cell:
             self._child = None
             self._wait_for_the_worse()
             raise
+
+    def _ready_child(self, attempt: Attempt) -> Child:
+        """Return a child that waits for something to do.
+
+        Raises:
+            CannotStart: there is none to be had; that says nothing about the job.
+
+        """
+        child = self._child
+        if child is not None and child.answers():
+            return child
+        self._end_child()
+        child = self._child = Child()
+        try:
+            child.read(time.monotonic() + _START_SECONDS, lambda: self._check(attempt))
+        except (ProcessDied, TimeoutError) as error:
+            text = f"The process for suspects did not start: {error}"
+            raise CannotStart(text) from error
+        return child
+
+    def _order(self, attempt: Attempt) -> dict[str, Any]:
+        actor = self._executor.actors[attempt.message.key.topic]
+        return {
+            "actor": actor.name,
+            "module": _importable(actor.fn.__module__),
+            "function": actor.fn.__qualname__,
+            "payload": attempt.message.payload or "",
+            "limit": self._executor.result_limit,
+            "atomic": self._settling(attempt) if actor.atomic else None,
+        }
 
     def _settling(self, attempt: Attempt) -> dict[str, Any]:
         """Return what the child needs besides to settle the attempt in the actor's transaction."""
@@ -221,79 +227,12 @@ class Cell:
         while time.monotonic() < end:
             if self._stopping:
                 raise Stopped
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
 
     def _end_child(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.end()
-
-
-class _Child:
-    """The process, and the two pipes to it."""
-
-    def __init__(self) -> None:
-        setup = host().child_setup
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-P", "-c", _BOOT, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        self._buffer = b""
-        self.write({"setup": setup})
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    def write(self, what: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it was asked for
-        try:
-            self._process.stdin.write(json.dumps(what).encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._death() from None
-
-    def read(self, deadline: float, check: Callable[[], None]) -> dict[str, Any]:
-        """Return its next answer; `check` is called now and then, and may raise."""
-        assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        fd = self._process.stdout.fileno()
-        while b"\n" not in self._buffer:
-            check()
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if select.select([fd], [], [], min(left, _LOOK_SECONDS))[0]:
-                some = os.read(fd, 65536)
-                if not some:
-                    raise self._death()
-                self._buffer += some
-            elif self.has_ended:  # a grandchild may hold the pipe open
-                raise self._death()
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _death(self) -> ProcessDied:
-        try:
-            code = self._process.wait(1.0)
-        except subprocess.TimeoutExpired:  # it has closed its pipes, and lives
-            self.end()
-            return ProcessDied("the process stopped talking to its worker")
-        self.end()
-        if code < 0:
-            return ProcessDied(f"the process died of {signal.Signals(-code).name}")
-        return ProcessDied(f"the process ended with exit code {code}")
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            try:
-                if pipe is not None:
-                    pipe.close()
-            except BrokenPipeError:
-                pass  # something was left to be sent
 
 
 def _importable(module: str) -> str:

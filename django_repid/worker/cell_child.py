@@ -41,6 +41,9 @@ def main() -> None:
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     for line in source:
         order = json.loads(line)
+        if not order:
+            _write(sink, {"ready": True})
+            continue
         try:
             actor = _find(order)
             if order["atomic"] is not None:

@@ -25,7 +25,7 @@ IMPORTERS = {
 }
 STARTERS = {
     *("management/serving.py", "management/supervisor.py"),  # this very command
-    "worker/cell.py",  # a cell, for a registered actor
+    "worker/cell_process.py",  # a cell, for a registered actor
 }
 
 

@@ -14,7 +14,7 @@ from django.db import connections
 
 from django_repid.brokers.database import bells
 from django_repid.brokers.database.liveness import LockFiles
-from django_repid.worker import cell
+from django_repid.worker import cell_process
 
 pytestmark = [
     pytest.mark.django_db,
@@ -169,10 +169,10 @@ def test_a_cell_imports_nothing_from_the_folder_that_its_worker_stands_in(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
 
-    child = cell._Child()
+    child = cell_process.Child()
     try:
         child.read(time.monotonic() + 60, lambda: None)
-    except cell.ProcessDied:
+    except cell_process.ProcessDied:
         pass  # it has met what is no queue
     finally:
         child.end()
