@@ -284,7 +284,7 @@ class Desk:
         in_hand = self._settler.in_hand
         strays = self._connection.message_broker.give_back(self._worker_id(), in_hand)
         if strays:
-            logger.warning("%s claimed jobs whose claim got no answer are free again.", strays)
+            logger.info("%s claimed jobs whose claim got no answer are free again.", strays)
         self._next_look = time.monotonic() + _LOOK_SECONDS
 
     def _wait_for_store(self, error: Exception) -> None:
