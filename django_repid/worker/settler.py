@@ -129,7 +129,7 @@ class Settler:
 
     def written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
         """Take note of settlements that the store has taken."""
-        if len(ends) == len(self.pending):
+        if ends is self.pending:
             self.pending = []
         else:
             done = set(map(id, ends))

@@ -1,0 +1,117 @@
+"""What a settler keeps in mind: no end is dropped, and none is written twice."""
+
+import pytest
+
+from django_repid.core import settlement
+from django_repid.core.errors import BrokerUnavailable, RowLocked
+from django_repid.core.settlement import Settlement
+from django_repid.testing.contract.kit import Stage, ack, new
+from django_repid.worker import settler as module
+from django_repid.worker.settler import Settler
+from tests.worker.kit import memory
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage(memory())
+
+
+def ends(stage: Stage, count: int) -> list[Settlement]:
+    stage.enqueue(*[new() for _ in range(count)])
+    return [ack(message) for message in stage.claim()]
+
+
+def settler_with(stage: Stage, pending: list[Settlement]) -> Settler:
+    settler = Settler(stage.connection)
+    settler.pending = list(pending)
+    settler.in_hand = {end.message.key.pk or 0 for end in pending}
+    return settler
+
+
+def test_an_end_that_was_written_elsewhere_drops_none_that_is_to_be_written(stage: Stage) -> None:
+    """An atomic actor has settled its own job, while exactly one other is pending."""
+    pending, elsewhere = ends(stage, 2)
+    settler = settler_with(stage, [pending])
+
+    settler.written([elsewhere], frozenset())
+
+    assert settler.pending == [pending]
+    assert settler.in_hand == {pending.message.key.pk}
+    assert settler.processed == 1
+
+
+def test_a_locked_row_is_put_by_alone_and_tried_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = ends(stage, 5)
+    locked = every[2]
+    settler = settler_with(stage, every)
+    settle = stage.connection.settle
+
+    def settle_unless_locked(some: list[Settlement]) -> frozenset[int]:
+        if locked in some:
+            raise RowLocked("held")
+        return settle(some)
+
+    monkeypatch.setattr(stage.connection, "settle", settle_unless_locked)
+    settler.settle()
+
+    assert (settler.pending, settler.is_done, settler.processed) == ([], False, 4)
+    settler.try_again()
+    assert settler.pending == []  # not yet
+    monkeypatch.undo()
+    settler._try_again_at = 0.0
+    settler.try_again()
+    settler.settle()
+    assert (settler.is_done, settler.processed, settler.in_hand) == (True, 5, set())
+
+
+def test_a_whole_table_that_is_locked_is_an_outage(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = ends(stage, 20)
+    settler = settler_with(stage, every)
+
+    def refuse(_: list[Settlement]) -> frozenset[int]:
+        raise RowLocked("held")
+
+    monkeypatch.setattr(stage.connection, "settle", refuse)
+
+    with pytest.raises(BrokerUnavailable):
+        settler.settle()
+
+    assert len(settler.pending) + module._MOST_LOCKED == 20
+
+
+def test_an_end_whose_answer_was_lost_is_not_called_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    every = ends(stage, 3)
+    settler = settler_with(stage, every)
+    settle = stage.connection.settle
+
+    def settle_and_say_nothing(some: list[Settlement]) -> frozenset[int]:
+        settle(some)
+        raise BrokerUnavailable("gone")
+
+    monkeypatch.setattr(stage.connection, "settle", settle_and_say_nothing)
+    with pytest.raises(BrokerUnavailable):
+        settler.settle()
+    monkeypatch.undo()
+    settler.settle()
+
+    assert (settler.is_done, settler.processed) == (True, 3)
+    assert "LeaseLost" not in caplog.text
+
+
+def test_a_lease_that_is_lost_later_is_called_so(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    (end,) = ends(stage, 1)
+    stage.settle(settlement.again(end.message, run_at=0, tries=1))
+    settler = settler_with(stage, [end])
+
+    settler.settle()
+
+    assert settler.processed == 0
+    assert caplog.text.count("LeaseLost") == 1
