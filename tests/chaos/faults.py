@@ -21,7 +21,7 @@ DOWN_SECONDS = 3.0
 BACK_AT_WORK_SECONDS = 5.0
 #: The promise for another machine. On the same one a look each 5 s is enough, and a new worker's.
 RESCUE_SECONDS = 30.0
-#: How long a worker is frozen here to be found dead by one other worker, at the worst.
+#: Jobs that run beside a poison.
 BYSTANDERS = 50
 
 
