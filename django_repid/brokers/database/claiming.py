@@ -30,8 +30,12 @@ logger = logging.getLogger("django_repid.worker")
 HEADS_SECONDS = 0.25
 
 #: The same, of a worker that is busy, for kinds of actors that have room and for which no due
-#: message was known. A look costs 0.2 to 2 ms (measured): this makes it a few per cent of the time.
+#: message was known, while others are claimed. A look costs 0.2 to 2 ms (measured): this makes it a
+#: few per cent of the time.
 _BUSY_SECONDS = 0.05
+#: A busy worker for which nothing at all is due looks again after so many times what a look takes:
+#: jobs that come one by one were picked up after 20 to 40 ms else (measured at 300 jobs/s).
+_LOOKS_APART = 20
 
 #: For how long a message that only newer workers can read is left to them.
 _NEWER_FORMAT_PAUSE_US = 60_000_000
@@ -39,11 +43,15 @@ _NEWER_FORMAT_PAUSE_US = 60_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The heads as they were found, the database's time then, and when that was here."""
+    """The heads as they were found, the database's time then, and when that was here.
+
+    `took`: how many seconds it took to find them.
+    """
 
     heads: Sequence[Head]
     now: int
     at: float
+    took: float
 
     def time(self) -> int:
         return self.now + round((time.monotonic() - self.at) * 1_000_000)
@@ -64,7 +72,8 @@ class _Look:
         age = time.monotonic() - self.at
         if age > HEADS_SECONDS:
             return True
-        return (not request.busy or age > _BUSY_SECONDS) and not self.due(request)
+        patience = min(self.took * _LOOKS_APART, _BUSY_SECONDS)
+        return (not request.busy or age > patience) and not self.due(request)
 
     def is_due_again(self, left: ClaimRequest) -> bool:
         """Whether to look again for what a claim did not fill."""
@@ -152,10 +161,12 @@ class DatabaseClaiming(DatabaseHandling):
 
     @guarded
     def _find_heads(self) -> _Look:
+        began = time.monotonic()
         heads, now = self._statements.heads(connections[self.alias])
         # Taken after the answer, so that the database's time is never guessed ahead of it: a
         # retry without back-off would not be due yet.
-        self._look = look = _Look(heads, now, time.monotonic())
+        at = time.monotonic()
+        self._look = look = _Look(heads, now, at, at - began)
         return look
 
     @guarded
