@@ -97,11 +97,13 @@ def _unstorable_escape(text: str) -> str | None:
     return _LONE if second_half_at >= 0 else None
 
 
-def printable(text: str) -> str:
-    """Return `text` in one line, with escapes for what a terminal would obey or cannot show.
+def printable(value: object) -> str:
+    """Return what `value` says, in one line, with escapes for what a terminal would obey.
 
-    For logs: a newline in the text of an exception would begin a line that nobody wrote.
+    For logs: a newline in the text of an exception would begin a line that nobody wrote. Whatever
+    it is given it takes: SQLite keeps bytes in columns of text, and whoever logs must not fail.
     """
+    text = str(value)
     if text.isprintable():
         return text
     return "".join(
