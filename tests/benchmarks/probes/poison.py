@@ -1,0 +1,62 @@
+"""What a job that kills its process costs the healthy ones once it is under suspicion.
+
+    python -m tests.benchmarks.probes.poison [--jobs 60000] [--rounds 3]
+
+Drains no-op jobs on the database of REPID_TEST_DATABASE, alone and beside suspects that die in the
+worker's cell again and again, in turns; prints both rates and their ratio.
+"""
+
+import argparse
+import asyncio
+import statistics
+import tempfile
+import time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=60_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+
+    import django
+
+    django.setup()
+    from django.test.utils import setup_databases, teardown_databases
+
+    before = setup_databases(verbosity=0, interactive=False, aliases={"default": False})
+    try:
+        alone, beside = [], []
+        for _ in range(options.rounds):
+            alone.append(_rate(options.jobs, suspects=0))
+            beside.append(_rate(options.jobs, suspects=20))
+        one, other = statistics.median(alone), statistics.median(beside)
+        print(f"alone {one:,.0f} jobs/s, beside suspects {other:,.0f} jobs/s: {other / one:.2f} x")
+    finally:
+        teardown_databases(before, verbosity=0)
+
+
+def _rate(jobs: int, *, suspects: int) -> float:
+    """Return the jobs per second of a drain beside so many suspects that die."""
+    from django_repid import Job, Worker, discovery
+    from django_repid.models import Bucket, Failure, Message
+
+    for model in (Message, Bucket, Failure):
+        model.objects.all().delete()
+    Job.enqueue_many_sync([Job("add", args={"a": n, "b": 1}) for n in range(jobs)])
+    fatal = [
+        Job("poison", args={"how": "exit", "folder": tempfile.gettempdir()})
+        for _ in range(suspects)
+    ]
+    Job.enqueue_many_sync(fatal)
+    Message.objects.filter(topic="poison").update(suspicion=3, priority=9)
+    worker = Worker(
+        [discovery.router()], connection="default", messages_limit=jobs, handle_signals=()
+    )
+    started = time.perf_counter()
+    asyncio.run(worker.run())
+    return jobs / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()
