@@ -2,8 +2,10 @@
 
 import hashlib
 import traceback as tracebacks
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
+from django_repid.core.config import Config
 from django_repid.core.errors import (
     ArgsBucketMissing,
     ArgsInvalid,
@@ -13,6 +15,7 @@ from django_repid.core.errors import (
     TtlExpired,
     UpstreamFailed,
 )
+from django_repid.core.redaction import hide_arguments
 from django_repid.core.serializer import escaped, printable
 
 #: Failures that another try cannot mend.
@@ -44,6 +47,14 @@ class Cause:
             fingerprint=_fingerprint(exception),
             final=isinstance(exception, _FINAL),
         )
+
+    def hiding(self, payload: str | None, secrets: Container[str]) -> "Cause":
+        """Return it without secret arguments: an HTTP error has the token in its URL."""
+        text, traceback = (
+            hide_arguments(one, payload or "", Config.SECRET_ARGUMENTS, secrets)
+            for one in (self.text, self.traceback)
+        )
+        return replace(self, text=text, traceback=traceback)
 
     @property
     def line(self) -> str:

@@ -17,13 +17,13 @@ killed the process that ran it alone       ready again under more suspicion; in 
 """
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django_repid.core import clock, settlement
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
-from django_repid.core.cause import Cause
+from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.errors import (
     ArgsBucketMissing,
     Cancelled,
@@ -54,7 +54,7 @@ class Outcome:
     `data` is the serialized result of a success. Times are nanoseconds since the epoch.
     """
 
-    data: str = ""
+    data: str = field(default="", repr=False)  # it may hold secrets
     success: bool = True
     exception: BaseException | None = None
     started_when: int
@@ -77,13 +77,15 @@ def judge(
     bench: Bench,
     *,
     cancel_asked: bool = False,
+    secrets: Container[str] = (),
 ) -> Settlement:
-    """Decide what follows from an attempt of `message`."""
+    """Decide what follows from an attempt of `message`. `secrets`: arguments that nobody reads."""
     if outcome.success:
         return settlement.gone(message, result=_result(message, outcome, bench), processed=True)
     exception = outcome.exception
     assert exception is not None  # noqa: S101 - an outcome without success has one
-    cause = Cause.of(exception)
+    cause = Cause.of(exception).hiding(message.payload, secrets)
+    outcome = replace(outcome, exception=RemoteFailure(cause))
     failure = _failure(outcome, cause, bench)
     tries = message.tries + 1
     if cancel_asked or message.cancel_asked:

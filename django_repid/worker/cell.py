@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from django_repid.core import clock
 from django_repid.core.connection import Connection
 from django_repid.core.errors import Cancelled, RepidError
+from django_repid.core.serializer import printable
 from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.cell_process import LOOK_SECONDS, Child, ProcessDied
@@ -139,7 +140,8 @@ class Cell:
 
     def _take(self, attempt: Attempt, answer: dict[str, Any]) -> None:
         if "unfit" in answer:
-            logger.warning("%s; the worker runs its suspects itself.", answer["unfit"])
+            unfit = printable(answer["unfit"])
+            logger.warning("%s; the worker runs its suspects itself.", unfit)
             self._ends.unfit(attempt)
             return
         outcome = unpack_outcome(answer["outcome"])

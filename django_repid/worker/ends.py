@@ -85,9 +85,16 @@ class Ends:
 
     def _verdict(self, attempt: Attempt, outcome: Outcome) -> Settlement:
         message, bench = attempt.message, self._desk.bench()
-        policy = self._actors[message.key.topic].retry_policy
+        actor, asked = self._actors[message.key.topic], attempt.cancel_asked
         try:
-            return judge(message, outcome, policy, bench, cancel_asked=attempt.cancel_asked)
+            return judge(
+                message,
+                outcome,
+                actor.retry_policy,
+                bench,
+                cancel_asked=asked,
+                secrets=actor.secrets,
+            )
         except Exception as error:  # an end is never lost, whatever is wrong with it
             logger.exception("The end of job %s cannot be judged.", printable(message.key.id_))
             return replace(refuse(message, error, bench), processed=True)

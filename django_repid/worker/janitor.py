@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django_repid.core.connection import Connection
 from django_repid.core.protocols import Peer
 from django_repid.core.pruning import prune
+from django_repid.core.serializer import printable
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import lives
 
@@ -122,4 +123,5 @@ class Janitor:
     def _report(freed: int, whose: str) -> None:
         if freed:
             jobs = "1 job runs" if freed == 1 else f"{freed} jobs run"
-            logger.warning("%s again: their worker was %s.", jobs, whose)
+            # A worker's name is what its row says.
+            logger.warning("%s again: their worker was %s.", jobs, printable(whose))

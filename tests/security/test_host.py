@@ -161,6 +161,26 @@ def test_a_workers_folder_that_others_may_write_to_is_not_used(
     assert not (place / "1.lock").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
+def test_a_workers_folder_of_another_user_is_not_used(tmp_path: Path, locks: LockFiles) -> None:
+    place = tmp_path / "db.sqlite3-workers"
+    place.mkdir(mode=0o755)
+    os.chown(place, 12345, -1)
+
+    with pytest.raises(PermissionError, match=r"db\.sqlite3-workers"):
+        locks.acquire(str(tmp_path / "db.sqlite3"), 1)
+
+
+def test_a_pipe_in_the_place_of_a_lock_file_is_not_waited_for(
+    tmp_path: Path, locks: LockFiles
+) -> None:
+    place = tmp_path / "db.sqlite3-workers"
+    place.mkdir(mode=0o700)
+    os.mkfifo(place / "1.lock")
+
+    assert not locks.held(str(tmp_path / "db.sqlite3"), 1)
+
+
 def test_a_cell_imports_nothing_from_the_folder_that_its_worker_stands_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

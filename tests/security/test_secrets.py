@@ -155,6 +155,24 @@ def test_a_secret_result_is_shown_nowhere(topic: str, router: Router, caplog: An
     assert ("lovelace" in html) == (topic == "returning_a_token")
 
 
+def test_an_exception_that_repeats_a_secret_is_kept_without_it(
+    router: Router, caplog: pytest.LogCaptureFixture
+) -> None:
+    @router.actor
+    def call(pin: Annotated[str, Secret], api_key: str) -> None:
+        try:
+            raise KeyError(pin)
+        except KeyError as error:
+            raise OSError(f"401 for https://example.org/?key={api_key}") from error
+
+    with caplog.at_level(logging.DEBUG):
+        Job("call", args={"pin": WORD, "api_key": f"{WORD}2"}).enqueue_sync()
+        burst(router)
+
+    assert "401 for https://example.org/?key=********" in kept()
+    assert WORD not in kept() + caplog.text + admin_html()
+
+
 def test_secret_headers_are_shown_nowhere(router: Router, caplog: Any) -> None:
     headers = {"Authorization": f"Bearer {WORD}", "x-api-key": WORD, "tenant": "acme"}
     with caplog.at_level(logging.DEBUG):

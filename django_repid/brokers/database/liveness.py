@@ -46,7 +46,8 @@ class LockFiles:
         if path is None or path in self._held:
             return True
         try:
-            file = path.open("rb")
+            # Neither through a link, nor waiting for whoever has made a pipe of it.
+            file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
         except FileNotFoundError:
             return False
         except PermissionError:
@@ -83,7 +84,9 @@ def _open(path: Path) -> IO[bytes]:
 
 def _open_in(path: Path) -> IO[bytes]:
     found = path.parent.lstat()
-    if not stat.S_ISDIR(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o022:
+    # Its owner may write to it, whatever its mode says.
+    mine = found.st_uid in (os.geteuid(), path.parent.parent.stat().st_uid)
+    if not (mine and stat.S_ISDIR(found.st_mode)) or stat.S_IMODE(found.st_mode) & 0o022:
         message = f"{path.parent} must be a folder that nobody else may write to."
         raise PermissionError(message)
     # No link is followed, and nothing in a file that is there already is lost.
