@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import statistics
 import tempfile
-import time
 
 
 def main() -> None:
@@ -38,6 +37,8 @@ def main() -> None:
 
 def _rate(jobs: int, *, suspects: int) -> float:
     """Return the jobs per second of a drain beside so many suspects that die."""
+    from django.db.models import Count, Max, Min
+
     from django_repid import Job, Worker, discovery
     from django_repid.models import Bucket, Failure, Message
 
@@ -50,12 +51,12 @@ def _rate(jobs: int, *, suspects: int) -> float:
     ]
     Job.enqueue_many_sync(fatal)
     Message.objects.filter(topic="poison").update(suspicion=3, priority=9)
-    worker = Worker(
-        [discovery.router()], connection="default", messages_limit=jobs, handle_signals=()
-    )
-    started = time.perf_counter()
+    worker = Worker([discovery.router()], connection="default", burst=True, handle_signals=())
     asyncio.run(worker.run())
-    return jobs / (time.perf_counter() - started)
+    healthy = Bucket.objects.filter(topic="add", success=True)
+    seen = healthy.aggregate(first=Min("started_ns"), last=Max("finished_ns"), count=Count("pk"))
+    assert seen["count"] == jobs
+    return jobs / (seen["last"] - seen["first"]) * 1e9
 
 
 if __name__ == "__main__":
