@@ -182,6 +182,20 @@ if connection.vendor == "postgresql":
         assert found == ["250ms", "20s", "20s"]
         assert [shown(name) for name in names] == ["0", "0", "0"]
 
+    def test_a_vacuum_may_take_as_long_as_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session, "_ANSWER_SECONDS", 0.3)
+        broker = DatabaseMessageBroker()
+
+        def be_patient() -> tuple[str, str]:
+            broker.tend()
+            own = connections["default"]
+            with session.patiently(own), own.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(1.5)")
+                inside = shown("statement_timeout")
+            return inside, shown("statement_timeout")
+
+        assert on_own_thread(broker, be_patient) == ("0", "20s")
+
     def test_a_pooler_s_sessions_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
         """Behind PgBouncer the number of the server's process is not the one told at the start."""
         monkeypatch.setattr(session, "_POSTGRESQL", session._POSTGRESQL + " + 1")

@@ -8,6 +8,7 @@ from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import guarded
 from django_repid.brokers.database.retention import Retention
 from django_repid.brokers.database.roster import DatabaseRoster
+from django_repid.brokers.database.session import patiently
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.message import MessageCategory, MessageState, StoredMessage
 from django_repid.models import Message
@@ -70,7 +71,7 @@ class DatabaseHandling(DatabaseRoster):
         """
         connection = connections[self.alias]
         if connection.vendor == "postgresql" and not connection.in_atomic_block:
-            with connection.cursor() as cursor:
+            with patiently(connection), connection.cursor() as cursor:
                 cursor.execute(f"VACUUM (SKIP_LOCKED) {Message._meta.db_table}")
 
     @guarded

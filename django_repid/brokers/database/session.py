@@ -92,6 +92,23 @@ def _set_up(connection: Any, **_: Any) -> None:
         told = connection.connection.info.backend_pid
         limits = [f"{_LOCK_MS}ms", f"{STATEMENT_SECONDS}s", f"{STATEMENT_SECONDS}s"]
         cursor.execute(_POSTGRESQL, [*limits, told])
+        connection.repid_limited = bool(cursor.fetchall())
+
+
+@contextmanager
+def patiently(connection: Any) -> Iterator[None]:
+    """Let the block's statements take as long as they take: a VACUUM of a large table, say."""
+    if not getattr(connection, "repid_limited", False):
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        connection.repid_is_patient = True
+        try:
+            yield
+        finally:
+            connection.repid_is_patient = False
+            cursor.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
 
 
 def is_pooled(raw: Any) -> bool:
@@ -122,6 +139,7 @@ class _Watchdog:
             yield
             return
         connection.repid_waits_since = None
+        connection.repid_is_patient = False
         connection.execute_wrappers.append(_note_the_wait)
         with self._lock:
             self._watched[id(connection)] = connection
@@ -152,7 +170,7 @@ class _Watchdog:
 
 def _note_the_wait(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
     connection = context["connection"]
-    connection.repid_waits_since = time.monotonic()
+    connection.repid_waits_since = None if connection.repid_is_patient else time.monotonic()
     try:
         return execute(sql, params, many, context)
     finally:
