@@ -183,9 +183,20 @@ def _play(store: Store, still: StillClock, max_examples: int) -> None:
 
 
 def test_a_store_in_memory_does_what_the_model_does(still: StillClock) -> None:
-    _play(MemoryStore(), still, max_examples=200)
+    _play(MemoryStore(), still, max_examples=50)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_does_what_the_model_does(still: StillClock) -> None:
-    _play(DatabaseStore(), still, max_examples=80)
+    _play(DatabaseStore(), still, max_examples=20)
+
+
+@pytest.mark.harsh
+def test_a_store_in_memory_does_what_the_model_does_for_long(still: StillClock) -> None:
+    _play(MemoryStore(), still, max_examples=400)
+
+
+@pytest.mark.harsh
+@pytest.mark.django_db(transaction=True)
+def test_a_database_does_what_the_model_does_for_long(still: StillClock) -> None:
+    _play(DatabaseStore(), still, max_examples=160)

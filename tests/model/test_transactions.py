@@ -117,7 +117,7 @@ def _before(world: Databases | Model) -> None:
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=200,
+    max_examples=60,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(program=PROGRAMS)
