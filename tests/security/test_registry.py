@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from django_repid import ArgsInvalid, BasicConverter, Job, PydanticConverter, Router
 from django_repid.models import Bucket, Failure, Message
@@ -70,53 +69,3 @@ def test_a_pickle_in_bytes_is_refused(converter: Any) -> None:
 
     with pytest.raises(ArgsInvalid):
         converter(work).convert_inputs(pickle.dumps(Bomb()))
-
-
-def put_bytes(row: Message, column: str, value: bytes) -> None:
-    """Write bytes past the ORM, which would make text of them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE django_repid_message SET {column} = %s WHERE id = %s", [value, row.pk]
-        )
-
-
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite keeps bytes in text columns")
-def test_bytes_in_the_place_of_text_are_one_jobs_failure() -> None:
-    router = Router()
-
-    @router.actor
-    async def work() -> str:
-        return "done"
-
-    put_bytes(message("work"), "payload", pickle.dumps(Bomb()))
-    job = Job("work")
-    job.enqueue_sync()
-
-    burst(router)
-
-    assert job.result_sync().value == "done"  # type: ignore[union-attr]  # asserted by use
-    assert Message.objects.get().state == Message.State.DEAD
-
-
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite keeps bytes in text columns")
-@pytest.mark.parametrize("spec", ['{"v": 99}', "{", None])
-@pytest.mark.parametrize("topic", ["work", "fail"])
-def test_bytes_in_the_place_of_an_id_hold_nobody_up(spec: str | None, topic: str) -> None:
-    router = Router()
-
-    @router.actor
-    async def fail() -> None:
-        raise ValueError
-
-    @router.actor
-    async def work() -> str:
-        return "done"
-
-    row = message(topic, **({} if spec is None else {"spec": spec}))
-    put_bytes(row, "message_id", b"\xff")
-    job = Job("work")
-    job.enqueue_sync()
-
-    burst(router)
-
-    assert job.result_sync().value == "done"  # type: ignore[union-attr]  # asserted by use
