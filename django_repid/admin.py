@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db import router
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_repid import showing
-from django_repid.models import Bucket, Failure, Message, Queue, WorkerProcess
+from django_repid.models import Bucket, Failure, Message, NameField, Queue, WorkerProcess
 
 
 class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -31,6 +32,22 @@ class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         """Filter by what can be searched for: `?payload__startswith=` would tell secrets."""
         given = {name.lstrip("=^@") for name in (*self.search_fields, *self.list_filter)}
         return lookup.split("__", maxsplit=1)[0] in {"pk", "id", *given}
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        """Leave names out of a search for text that none can hold: MariaDB refuses it."""
+        fields = list(super().get_search_fields(request))
+        if request.GET.get(SEARCH_VAR, "").isascii():
+            return fields
+        columns = {field.name: field for field in self.model._meta.concrete_fields}
+        return [one for one in fields if not isinstance(columns[one.lstrip("=^@")], NameField)]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> tuple["QuerySet[Any]", bool]:
+        """Find nothing where nothing can be found."""
+        if search_term and self.search_fields and not self.get_search_fields(request):
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Jobs are enqueued, not typed in."""
