@@ -75,18 +75,23 @@ class Heartbeat:
         beat = self._broker.beat(worker_id)
         self._got_through(began)
         if not beat.known:
-            logger.warning(
-                "Worker %s was silent for so long that its jobs were given to others. It goes on "
-                "under a new id; what it still finishes of them changes nothing.",
-                self._info.name,
-            )
-            with self._lock:
-                if self._worker_id == worker_id:  # two threads may beat at a time
-                    self._worker_id = None
+            self._lose(worker_id)
             return 0.0
         if beat.cancelled:
             self._cancel(beat.cancelled)
         return self._seconds
+
+    def _lose(self, worker_id: int) -> None:
+        """Give up an id that the store does not know any more; two threads may find that out."""
+        with self._lock:
+            if self._worker_id != worker_id:
+                return
+            self._worker_id = None
+        logger.warning(
+            "Worker %s was silent for so long that its jobs were given to others. It goes on "
+            "under a new id; what it still finishes of them changes nothing.",
+            self._info.name,
+        )
 
     def _got_through(self, began: float) -> None:
         if began - self.beaten_at > 2 * self._seconds:
