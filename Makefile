@@ -84,7 +84,7 @@ chaos: $(VENV)/.test $(VENV)/.mysql ## Kill workers and servers for long, and wr
 	@$(BIN)/python -m tests.chaos --out docs/explanation/chaos.md $(ARGS)
 
 chaos-short: $(VENV)/.test $(VENV)/.mysql ## The same in five minutes, on all three databases
-	@$(BIN)/python -m tests.chaos --jobs 2000 --kills 5 --pause 2 $(ARGS)
+	@$(BIN)/python -m tests.chaos --jobs 2000 --kills 5 --pause 2 --silence 2.5 $(ARGS)
 
 soak: $(VENV)/.test ## Run an hour at a steady rate, and see what grows (ARGS="--store sqlite --minutes 10")
 	@$(BIN)/python -m tests.chaos.soak $(ARGS)
