@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from django_repid import DatabaseBucketBroker, DatabaseMessageBroker, Job, Router, Worker
 from django_repid.brokers.database import session
@@ -195,6 +195,36 @@ if connection.vendor == "postgresql":
             return inside, shown("statement_timeout")
 
         assert on_own_thread(broker, be_patient) == ("0", "20s")
+
+    def test_an_exhausted_pool_of_the_project_s_does_not_hold_the_worker_up() -> None:
+        """Its own sessions are in no pool: it claims and settles while nobody else gets one."""
+        broker = DatabaseMessageBroker()
+
+        def look() -> tuple[str, int]:
+            project = connections["default"]
+            options = {**project.settings_dict["OPTIONS"]}
+            options["pool"] = {"min_size": 1, "max_size": 1, "timeout": 0.2}
+            settings = {**project.settings_dict, "OPTIONS": options, "CONN_MAX_AGE": 0}
+            pooled: Any = type(project)(settings, "pooled")
+            other: Any = type(project)(settings, "pooled")
+            connections["default"] = other
+            try:
+                pooled.ensure_connection()  # the only one there is
+                try:
+                    other.ensure_connection()
+                except OperationalError as error:
+                    with broker.own_session():
+                        return str(error), broker.now_us()
+                return "there was one", 0
+            finally:
+                pooled.close()
+                pooled.close_pool()
+                connections["default"] = project
+
+        error, now = on_own_thread(broker, look)
+
+        assert "couldn't get a connection" in error
+        assert now > 0
 
     def test_a_pooler_s_sessions_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
         """Behind PgBouncer the number of the server's process is not the one told at the start."""
