@@ -29,9 +29,16 @@ class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at
         return super().get_queryset(request).using(router.db_for_write(self.model))
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
-        """Filter by what can be searched for: `?payload__startswith=` would tell secrets."""
+        """Filter by what can be searched for: `?payload__startswith=` would tell secrets.
+
+        Not by text that no name can hold: see `get_search_fields`.
+        """
         given = {name.lstrip("=^@") for name in (*self.search_fields, *self.list_filter)}
-        return lookup.split("__", maxsplit=1)[0] in {"pk", "id", *given}
+        name = lookup.split("__", maxsplit=1)[0]
+        column = {one.name: one for one in self.model._meta.concrete_fields}.get(name)
+        if isinstance(column, NameField) and not str(value).isascii():
+            return False
+        return name in {"pk", "id", *given}
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         """Leave names out of a search for text that none can hold: MariaDB refuses it."""

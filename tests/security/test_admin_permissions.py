@@ -163,6 +163,7 @@ def test_a_permission_for_one_kind_of_row_opens_no_other() -> None:
         "spec__contains=x",
         "payload=x",
         "payload__length=3",
+        "message_id=%C3%BC",  # no name can hold it, and MariaDB refuses to look
     ],
 )
 def test_a_list_cannot_be_filtered_by_what_it_does_not_show(query: str) -> None:
