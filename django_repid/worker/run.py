@@ -62,19 +62,14 @@ class Run:
         signals: Iterable[signal.Signals],
     ) -> None:
         options = connection.options
-        self._connection = connection
-        self._actors = actors
-        self._grace = grace
-        self._signals = tuple(signals)
+        self._connection, self._actors = connection, actors
+        self._grace, self._signals = grace, tuple(signals)
         self._signalled_at = float("-inf")
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._context = contextvars.copy_context()
+        self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
+        self._stop, self._hurry, self._settled = (asyncio.Event() for _ in range(3))
         self._ends = Ends(actors)
-        executor = Executor(actors, connection.middleware, options.payload_limit_bytes)
-        self._executor = executor
+        limit = options.payload_limit_bytes
+        self._executor = executor = Executor(actors, connection.middleware, limit)
         check_atomic(actors, connection)
         self._run_atomic = AtomicRunner(connection, executor)
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
@@ -85,20 +80,25 @@ class Run:
             True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
             False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
         }
-        self._heartbeat = Heartbeat(
-            connection.message_broker,
+        self._heartbeat = self._make_heartbeat(info)
+        self._desk = self._make_desk(serving, info.name)
+        self._ends.attach(self._groups, self._desk)
+        self._services = self._make_services()
+
+    def _make_heartbeat(self, info: WorkerInfo) -> Heartbeat:
+        options = self._connection.options
+        return Heartbeat(
+            self._connection.message_broker,
             info,
             self._cancel,
             seconds=options.beat_seconds,
             silence=options.silence_seconds,
         )
-        self._desk = self._make_desk(serving, info.name)
-        self._ends.attach(self._groups, self._desk)
-        janitor = Janitor(
-            connection, self._heartbeat, self._desk.strangers, lambda: self._desk.processed
-        )
-        session = connection.message_broker.own_session
-        self._services = [Service(self._heartbeat, session), Service(janitor, session)]
+
+    def _make_services(self) -> list[Service]:
+        desk, session = self._desk, self._connection.message_broker.own_session
+        janitor = Janitor(self._connection, self._heartbeat, desk.strangers, lambda: desk.processed)
+        return [Service(self._heartbeat, session), Service(janitor, session)]
 
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:
         return Desk(

@@ -7,7 +7,7 @@ the server is in the variables that `tests.settings` reads.
 import json
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403 - settings are built on settings
 from tests.settings import DATABASES, INSTALLED_APPS
 
 DATABASES = {"default": {**DATABASES["default"], "NAME": os.environ.get("CHAOS_DATABASE", "chaos")}}

@@ -179,7 +179,7 @@ def _play(store: Store, still: StillClock, max_examples: int) -> None:
         return Everybody(store, still)
 
     # Whatever makes a machine will do, though its annotation says a class.
-    run_state_machine_as_test(factory, settings=few)  # type: ignore[arg-type]
+    run_state_machine_as_test(factory, settings=few)  # type: ignore[arg-type]  # see above
 
 
 def test_a_store_in_memory_does_what_the_model_does(still: StillClock) -> None:

@@ -150,5 +150,5 @@ class PgBouncer(Server):
         return [binary, str(self.folder / "pgbouncer.ini")]
 
     def _ping(self) -> None:
-        with contextlib.closing(PostgresServer.connect(self)) as connection:  # type: ignore[arg-type]
+        with contextlib.closing(PostgresServer.connect(self)) as connection:  # type: ignore[arg-type]  # a pooler has the same fields
             connection.execute("SELECT 1")

@@ -8,7 +8,7 @@ says which journal SQLite keeps.
 import json
 import os
 
-from tests.settings import *  # noqa: F403
+from tests.settings import *  # noqa: F403 - settings are built on settings
 from tests.settings import DATABASES, INSTALLED_APPS
 
 DATABASES = {"default": {**DATABASES["default"], "NAME": os.environ["OUTAGE_DATABASE"]}}

@@ -48,7 +48,7 @@ def test_a_bomb_in_the_arguments_is_one_jobs_end(bomb: str, converter: Any) -> N
     Job.enqueue_many_sync(jobs)
 
     assert burst(router) == 5
-    assert [job.result_sync().value for job in jobs] == ["done", "done"]  # type: ignore[union-attr]
+    assert [job.result_sync().value for job in jobs] == ["done", "done"]  # type: ignore[union-attr]  # by use
     assert not Message.objects.exclude(state=Message.State.DEAD).exists()
     failed = set(Failure.objects.values_list("exception", flat=True))
     assert failed <= {"ArgsInvalid"}
