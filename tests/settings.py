@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 DATABASE = os.environ.get("REPID_TEST_DATABASE", "sqlite")
+# With another prefix two runs can share a server.
+_PREFIX = os.environ.get("REPID_TEST_PREFIX", "test_repid")
 
 _FOLDER = Path(os.environ.get("REPID_TEST_FOLDER") or tempfile.mkdtemp(prefix="repid-tests-"))
 # Subprocesses of the suite find the same files.
@@ -33,7 +35,7 @@ def _postgres(name: str) -> dict[str, object]:
         "PASSWORD": os.environ.get("PGPASSWORD", ""),
         "HOST": os.environ.get("PGHOST", "127.0.0.1"),
         "PORT": os.environ.get("PGPORT", "5432"),
-        "TEST": {"NAME": f"test_repid_{name}"},
+        "TEST": {"NAME": f"{_PREFIX}_{name}"},
     }
 
 
@@ -46,7 +48,7 @@ def _mariadb(name: str) -> dict[str, object]:
         "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
         "PORT": os.environ.get("MYSQL_TCP_PORT", "3306"),
         "OPTIONS": {"charset": "utf8mb4"},
-        "TEST": {"NAME": f"test_repid_{name}", "CHARSET": "utf8mb4"},
+        "TEST": {"NAME": f"{_PREFIX}_{name}", "CHARSET": "utf8mb4"},
     }
 
 

@@ -77,6 +77,18 @@ def test_an_enqueue_by_another_broker_of_the_same_database_rings(ear: Ear) -> No
     assert ear.rung.wait(LONG)
 
 
+def test_a_listener_whose_thread_has_ended_can_be_stopped() -> None:
+    listener = bells.Listener("default", lambda: None)
+    listener.start()
+    listener._stopping = True  # as `stop` begins, which another ring may overtake
+    bells._send_datagrams(bells.folder_of("default"))
+    listener._thread.join(LONG)
+
+    listener.stop()
+
+    assert not listener._thread.is_alive()
+
+
 def test_it_rings_at_commit_and_not_before(ear: Ear, there: Connection) -> None:
     with transaction.atomic():
         Job("add", connection=there).enqueue_sync()

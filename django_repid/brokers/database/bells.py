@@ -80,6 +80,10 @@ class Listener:
         self._stopping = True
         self._stop_writer.send(b"!")
         self._thread.join(2.0)
+        # Not by the thread: it may have seen `_stopping` before this one has sent anything.
+        self._stop_writer.close()
+        if not self._thread.is_alive():
+            self._stop_reader.close()
 
     def _work(self) -> None:
         selector = selectors.DefaultSelector()
@@ -96,8 +100,6 @@ class Listener:
         finally:
             selector.close()
             self._disconnect()
-            self._stop_reader.close()
-            self._stop_writer.close()
             if self._socket is not None and self._path is not None:
                 self._socket.close()
                 self._path.unlink(missing_ok=True)
