@@ -80,6 +80,7 @@ class Message(models.Model):
     run_at = MicrosecondsField(help_text=_("Not before; of a dead message, when it died."))
     due_at = MicrosecondsField(help_text=_("When it became due: what its ttl counts from."))
     tick = MicrosecondsField(null=True, help_text=_("The occurrence of a recurring job."))
+    renewal = models.TextField(null=True, help_text=_("New terms, from its next occurrence on."))
     enqueued_at = MicrosecondsField()
     lease = models.IntegerField(help_text=_("Raised by each claim; never lowered."))
     worker_id = models.BigIntegerField(null=True)
@@ -226,6 +227,7 @@ class WorkerProcess(models.Model):
     pid_started = models.CharField(max_length=32)
     queues = models.TextField()
     topics = models.TextField()
+    schedules = models.TextField(help_text=_("Ids of the recurring jobs that its code declares."))
     version = models.CharField(max_length=32)
 
     class Meta:

@@ -3,10 +3,11 @@
 `spec` is a JSON object with short keys, absent where the default holds::
 
     {"v": 1, "at": 1700000000000000, "timeout": 600000000, "retries": 3, "ttl": 1000000,
-     "until": 1700000000000000, "result": ["id", 86400000000]}
+     "until": 1700000000000000, "result": ["id", 86400000000],
+     "again": {"cron": "0 12 * * *", "zone": "Europe/Berlin"}}
 
-Times and spans are microseconds. `v` is the format's version: a reader refuses a newer one, and
-ignores keys that it does not know.
+Times and spans are microseconds. `again` is a schedule: see `Schedule.as_wire`. `v` is the
+format's version: a reader refuses a newer one, and ignores keys that it does not know.
 """
 
 import json
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from django_repid.core.errors import RepidError
+from django_repid.core.schedule import Schedule
 
 VERSION = 1
 DEFAULT_TIMEOUT_US = 600_000_000
@@ -43,6 +45,8 @@ class Spec:
     until: int | None = None
     result_id: str | None = None
     result_ttl: int | None = None
+    #: When it comes again, if it does.
+    again: Schedule | None = None
 
     @classmethod
     def write(
@@ -55,6 +59,7 @@ class Spec:
         until: int | None = None,
         result_id: str | None = None,
         result_ttl: int | None = None,
+        again: Schedule | None = None,
     ) -> Self:
         """Make the text. Tries are no part of it: they have a column."""
         spec: dict[str, object] = {"v": VERSION, "at": at}
@@ -68,7 +73,10 @@ class Spec:
             spec["until"] = until
         if result_id is not None:
             spec["result"] = (result_id, result_ttl)
-        return cls(_encode(spec), at, timeout, retries, ttl, until, result_id, result_ttl)
+        if again is not None:
+            spec["again"] = again.as_wire()
+        text = _encode(spec)
+        return cls(text, at, timeout, retries, ttl, until, result_id, result_ttl, again)
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -87,6 +95,7 @@ class Spec:
             raise NewerFormat(message)
         get = loaded.get
         result_id, result_ttl = get("result") or (None, None)
+        again = get("again")
         return cls(
             text,
             loaded["at"],
@@ -96,6 +105,7 @@ class Spec:
             get("until"),
             result_id,
             result_ttl,
+            None if again is None else Schedule.read(again),
         )
 
 

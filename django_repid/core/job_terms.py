@@ -1,7 +1,7 @@
 """What a job is asked for with: checked when it is made, and turned into a message."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
 from django_repid.core import clock, terms
@@ -35,6 +35,9 @@ class JobTerms:
         priority: int = PrioritiesT.MEDIUM,
         id_: str | None = None,
         deferred_until: datetime | None = None,
+        deferred_by: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | tzinfo | None = None,
         retries: int | None = None,
         timeout: timedelta | None = None,
         ttl: timedelta | None = None,
@@ -57,6 +60,11 @@ class JobTerms:
             priority: more is sooner; strict within a queue.
             id_: makes the job unique; default: a new UUID at every enqueue.
             deferred_until: not before; naive means the current time zone.
+            deferred_by: recurring: this long after now (or at `deferred_until`), and then every
+                time that it has passed again.
+            cron: recurring: five fields, or one of @hourly, @daily, @weekly, @monthly, @yearly.
+            timezone: that `cron` goes by: a name, or a `tzinfo` with one; default: the current
+                time zone.
             retries: further tries after the first fails; default: the actor's, else 0.
             timeout: of one try, from the actor's start; default: the actor's, else 10 minutes.
             ttl: not started within it after it became due: dead letter.
@@ -83,6 +91,8 @@ class JobTerms:
         self.priority = terms.check_priority(priority)
         self.id_ = None if id_ is None else check_id(id_)
         self.deferred_until = terms.check_moment("deferred_until", deferred_until)
+        self.deferred_by, self.cron = deferred_by, cron
+        self.schedule = terms.check_recurrence(deferred_by, cron, timezone)
         self._retries = None if retries is None else terms.check_retries(retries)
         self._timeout = terms.check_span_or_none("timeout", timeout)
         self.ttl = terms.check_span_or_none("ttl", ttl)
@@ -116,6 +126,11 @@ class JobTerms:
     def is_unique(self) -> bool:
         """Whether its id was chosen, so that only one such job waits or runs at a time."""
         return self.id_ is not None
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether it is not due at once, or not only once."""
+        return self.deferred_until is not None or self.schedule is not None
 
     @property
     def queue(self) -> Queue:
@@ -155,21 +170,25 @@ class JobTerms:
         queue = self._queue or (actor.queue if actor else "default")
         key = RoutingKey(self.name, queue, self.priority, self.id_ or new_id())
         until = None if self.deferred_until is None else clock.to_us(self.deferred_until)
+        now = clock.now_us()
+        tick = None if self.schedule is None else self.schedule.first(now, until)
         spec = Spec.write(
-            clock.now_us(),
+            now,
             timeout=clock.span_us(self._timeout_of(actor)),
             retries=self._retries_of(actor),
             ttl=_us(self.ttl),
             until=until,
             result_id=self.result_id if self.store_result else None,
             result_ttl=_us(self.result_ttl),
+            again=self.schedule,
         )
         in_bucket = self.args is not None and self.use_args_bucketer
         reads_bucket = in_bucket or (self.args is None and self.args_id_set)
         message = NewMessage(
             key=key,
             spec=spec,
-            run_at=until,
+            run_at=until if tick is None else tick,
+            tick=tick,
             payload=None if in_bucket else self.args,
             args_id=self.args_id if reads_bucket else None,
             args_generated=in_bucket and not self.args_id_set,

@@ -42,6 +42,10 @@ class OnDuplicate(StrEnum):
     REPLACE = "replace"
 
 
+#: A recurring job with an id is an upsert, whichever of these was asked for.
+_RENEWING = (OnDuplicate.SKIP, OnDuplicate.REPLACE)
+
+
 @dataclass(frozen=True, slots=True)
 class RoutingKey:
     """Where a message belongs, and which attempt of it this is.
@@ -76,9 +80,16 @@ class ResultProperties:
 
 @dataclass(frozen=True, slots=True)
 class DelayProperties:
-    """When a job may run."""
+    """When a job may run, and when it comes again.
+
+    `cron` goes by the time zone that `timezone` names. `next_execution_time`: not before; None
+    until the job is stored.
+    """
 
     delay_until: datetime | None = None
+    defer_by: timedelta | None = None
+    cron: str | None = None
+    timezone: str | None = None
     next_execution_time: datetime | None = None
 
 
@@ -97,13 +108,18 @@ class Parameters:
     def of(cls, spec: Spec, *, tries: int = 0, run_at: int | None = None) -> "Parameters":
         """Return what a spec says; `run_at` in microseconds."""
         until = None if spec.until is None else clock.from_us(spec.until)
+        coming = None if run_at is None else clock.from_us(run_at)
+        delay = DelayProperties(until, next_execution_time=coming)
+        if (again := spec.again) is not None:
+            every = _span_or_none(again.every)
+            delay = DelayProperties(until, every, again.cron, again.zone, coming)
         return cls(
             execution_timeout=clock.span(spec.timeout),
             result=None
             if spec.result_id is None
             else ResultProperties(spec.result_id, _span_or_none(spec.result_ttl)),
             retries=RetriesProperties(spec.retries, tries),
-            delay=DelayProperties(until, None if run_at is None else clock.from_us(run_at)),
+            delay=delay,
             timestamp=clock.from_us(spec.at),
             ttl=_span_or_none(spec.ttl),
         )
@@ -119,12 +135,13 @@ class NewMessage:
 
     `run_at` None means "now, by the store's clock". `args` is to be stored under `args_id`, for
     `args_ttl` microseconds. Without `on_duplicate` the id was generated for this enqueue and
-    cannot clash.
+    cannot clash. `tick`: the first occurrence of a recurring job.
     """
 
     key: RoutingKey
     spec: Spec
     run_at: int | None = None
+    tick: int | None = None
     payload: str | None = field(default=None, repr=False)  # it may hold secrets, here and below
     args_id: str | None = None
     args_generated: bool = False
@@ -136,7 +153,12 @@ class NewMessage:
     @property
     def parameters(self) -> Parameters:
         """Its terms."""
-        return Parameters.of(self.spec)
+        return Parameters.of(self.spec, run_at=self.run_at)
+
+    @property
+    def renews(self) -> bool:
+        """Whether it takes the place of a recurring job of its id, also of one that runs."""
+        return self.tick is not None and self.on_duplicate in _RENEWING
 
 
 @dataclass(slots=True)
@@ -145,7 +167,8 @@ class StoredMessage:
 
     Times are microseconds since the epoch by the store's clock. `run_at`: not before; of a dead
     message, when it died. `due_at`: when it became due, which `ttl` counts from (back-off moves
-    only `run_at`). `tries`: failed attempts so far. `suspicion`: see `core.suspicion`.
+    only `run_at`). `tick`: of a recurring job, the occurrence that it stands for. `tries`: failed
+    attempts so far. `suspicion`: see `core.suspicion`.
     `waits_for`: the bucket it waits for.
     Nobody changes one; it is not frozen for the reason that `Spec` is not.
     """

@@ -76,7 +76,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerInfo:
-    """Who a worker is. `boot_id`, `pid` and `pid_started` tell on its host whether it lives."""
+    """Who a worker is. `boot_id`, `pid` and `pid_started` tell on its host whether it lives.
+
+    `schedules`: the ids of the recurring jobs that its code declares.
+    """
 
     name: str
     host: str
@@ -86,6 +89,7 @@ class WorkerInfo:
     queues: Sequence[str]
     topics: Sequence[str]
     version: str
+    schedules: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,11 @@ class MessageBroker(Protocol):
         a message that is skipped as a duplicate leaves its bucket untouched. A dead message never
         blocks: it is replaced.
 
+        One that `renews` takes the place of a recurring message that stands under its id, and is
+        no duplicate: of one that runs from its next occurrence on. Where the schedule is the same,
+        the occurrence that it stands for stays. A dead one stays dead if a declaration renews it
+        that has not changed.
+
         Raises:
             DuplicateJob: one with on_duplicate RAISE waits or runs already.
 
@@ -187,8 +196,14 @@ class MessageBroker(Protocol):
         The caller must settle it. Should it die before that, the message is rescued as an orphan.
         """
 
+    def find(self, ids: Collection[str]) -> list[StoredMessage]:
+        """Look at messages by their ids, whatever their state."""
+
     def ask_cancel(self, id_: str) -> bool:
-        """Ask the worker that runs this message to stop; False if none does."""
+        """Ask the worker that runs this message to stop; False if none does.
+
+        A recurring one does not come again either.
+        """
 
     def settle(
         self, settlements: Sequence[Settlement], results: BucketBroker | None = None

@@ -1,9 +1,12 @@
 """What becomes of a claimed message, decided once and written in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django_repid.core.bucket import BucketRecord
+from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, StoredMessage
+
+_REASON_LIMIT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,9 @@ class Settlement:
     the store still holds `message.key` (pk and lease) in state RUNNING; otherwise nothing is
     written.
     `result` and whatever waits for its bucket belong to the same transaction.
+    `recurs`: a recurring job has come to the end of an occurrence, and the next one follows. Where
+    it was asked to stop meanwhile, its row goes; where new terms were enqueued meanwhile, they
+    take the place of the old ones.
     `uncancel` forgets that the job was to be stopped. `processed` says whether the actor was run
     for it: what `messages_limit` counts.
     """
@@ -48,7 +54,13 @@ class Settlement:
     result: BucketRecord | None = None
     failure: Failure | None = None
     uncancel: bool = False
+    recurs: bool = False
     processed: bool = True
+
+    @property
+    def failed_for_good(self) -> bool:
+        """Whether the job, or this occurrence of it, will not be tried again."""
+        return self.state is MessageState.DEAD or (self.recurs and self.failure is not None)
 
 
 def gone(message: StoredMessage, *, result: BucketRecord | None, processed: bool) -> Settlement:
@@ -122,14 +134,80 @@ def again(
     )
 
 
+def recurring(end: Settlement, *, after: int) -> Settlement:
+    """Let the end of an occurrence be followed by the next one that is later than `after`.
+
+    One that cannot be told, because this machine does not know the time zone, is a dead letter.
+    """
+    message, again = end.message, end.message.spec.again
+    assert again is not None  # noqa: S101 - callers have asked
+    try:
+        tick = again.following(_tick(message), after)
+    except ValueError as error:
+        reason = f"The next occurrence cannot be told: {error}"[:_REASON_LIMIT]
+        return replace(end, state=MessageState.DEAD, dead_reason=reason)
+    return replace(
+        end,
+        state=MessageState.READY,
+        run_at=tick,
+        due_at=tick,
+        tick=tick,
+        tries=0,
+        crashes=0,
+        suspicion=0,
+        waits_for=None,
+        dead_reason="",
+        recurs=True,
+    )
+
+
+def same_schedule(one: Spec, other: Spec) -> bool:
+    """Whether two messages come at the same times, so that an occurrence of one is the other's."""
+    return one.again is not None and (one.again, one.until) == (other.again, other.until)
+
+
+def renewed(end: Settlement, spec: Spec, tick: int) -> Settlement:
+    """The end of an occurrence whose job has got new terms meanwhile, which begin at `tick`.
+
+    One that is quarantined stays so.
+    """
+    if end.state is MessageState.DEAD:
+        return replace(end, uncancel=True)
+    if end.recurs and same_schedule(spec, end.message.spec):
+        return replace(end, uncancel=True)
+    return replace(
+        end,
+        state=MessageState.READY,
+        run_at=tick,
+        due_at=tick,
+        tick=tick,
+        tries=0,
+        crashes=0,
+        suspicion=0,
+        waits_for=None,
+        uncancel=True,
+        recurs=True,
+    )
+
+
+def stopped(end: Settlement) -> Settlement:
+    """The end of an occurrence whose job was asked to come no more."""
+    return replace(end, state=None, recurs=False)
+
+
+def _tick(message: StoredMessage) -> int:
+    return message.due_at if message.tick is None else message.tick
+
+
 def anew(message: StoredMessage, *, at: int) -> Settlement:
     """The job starts over as if it had just been enqueued: what `reschedule` does."""
+    again = message.spec.again
     return Settlement(
         message=message,
         state=MessageState.READY,
         run_at=at,
         due_at=at,
-        tick=message.tick,
+        tick=None if again is None else again.run_at(_tick(message), at),
         tries=0,
         crashes=0,
         uncancel=True,

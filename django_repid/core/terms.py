@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django_repid.core import clock
 from django_repid.core.codec import encode_headers
 from django_repid.core.config import Config
 from django_repid.core.connection import Connection
@@ -15,6 +16,7 @@ from django_repid.core.errors import InvalidJob, PayloadTooLarge
 from django_repid.core.host import host
 from django_repid.core.message import OnDuplicate
 from django_repid.core.protocols import BucketBroker
+from django_repid.core.schedule import Schedule, check_cron, zone_name
 from django_repid.core.serializer import unstorable
 
 #: Headers are written with every message and read with every claim: meant for trace ids, a tenant,
@@ -73,6 +75,29 @@ def check_moment(what: str, value: Any) -> datetime | None:
         message = f"{what} is out of range: {value!r}."
         raise InvalidJob(message) from error
     return aware
+
+
+def check_recurrence(deferred_by: Any, cron: Any, zone: Any) -> Schedule | None:
+    """Return the schedule of a recurring job; None for one that does not recur.
+
+    Raises:
+        InvalidJob: one of them is wrong, or they do not go together.
+
+    """
+    if deferred_by is not None and cron is not None:
+        message = f"deferred_by ({deferred_by!r}) and cron ({cron!r}) exclude each other: give one."
+        raise InvalidJob(message)
+    if zone is not None and cron is None:
+        message = f"timezone={zone!r} means something only together with cron."
+        raise InvalidJob(message)
+    if deferred_by is not None:
+        return Schedule(every=clock.span_us(check_span("deferred_by", deferred_by)))
+    if cron is None:
+        return None
+    try:
+        return check_cron(cron, zone_name(host().timezone() if zone is None else zone))
+    except ValueError as error:
+        raise InvalidJob(str(error)) from error
 
 
 def check_on_duplicate(value: Any) -> OnDuplicate:

@@ -14,6 +14,9 @@ interrupted by the worker's shutdown       ready again as it was, counters untou
 killed the process that ran it alone       ready again under more suspicion; in the end a dead
                                            letter and failed result "Quarantined"
 =========================================  ==================================================
+
+Where a recurring job would be gone or a dead letter, it is ready for its next occurrence instead:
+only a quarantine and a cancel end it. Further tries of one occurrence come before the next one.
 """
 
 import logging
@@ -81,7 +84,8 @@ def judge(
 ) -> Settlement:
     """Decide what follows from an attempt of `message`. `secrets`: arguments that nobody reads."""
     if outcome.success:
-        return settlement.gone(message, result=_result(message, outcome, bench), processed=True)
+        end = settlement.gone(message, result=_result(message, outcome, bench), processed=True)
+        return end if cancel_asked else _onward(end, outcome, bench)
     exception = outcome.exception
     assert exception is not None  # noqa: S101 - an outcome without success has one
     cause = Cause.of(exception).hiding(message.payload, secrets)
@@ -91,7 +95,7 @@ def judge(
     if cancel_asked or message.cancel_asked:
         return cancelled(message, bench, failure=failure, processed=True)
     if cause.final or tries > message.spec.retries:
-        return settlement.dead(
+        end = settlement.dead(
             message,
             at=bench.now,
             reason=cause.line,
@@ -100,6 +104,7 @@ def judge(
             tries=tries,
             processed=True,
         )
+        return _onward(end, outcome, bench)
     wait = clock.span_us(_backoff(policy, tries))
     return settlement.again(
         message, run_at=bench.now + wait, tries=tries, failure=failure, processed=True
@@ -108,7 +113,13 @@ def judge(
 
 def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
     """Decide what follows when a claimed message cannot be started, now or ever."""
-    outcome, cause = _unstarted(error), Cause.of(error)
+    outcome = _unstarted(error)
+    return _onward(_refused(message, outcome, bench), outcome, bench)
+
+
+def _refused(message: StoredMessage, outcome: Outcome, bench: Bench) -> Settlement:
+    assert outcome.exception is not None  # noqa: S101 - it was not started, for a reason
+    cause = Cause.of(outcome.exception)
     return settlement.dead(
         message,
         at=bench.now,
@@ -118,6 +129,18 @@ def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement
         tries=message.tries,
         processed=False,
     )
+
+
+def _onward(end: Settlement, outcome: Outcome, bench: Bench) -> Settlement:
+    """Let the end of a job's occurrence be followed by the next one, if the job recurs.
+
+    What was missed until the actor started is made up for by that run, and left out. What came due
+    while it ran follows at once.
+    """
+    if end.message.spec.again is None:
+        return end
+    spent = (outcome.finished_when - outcome.started_when) // 1000
+    return settlement.recurring(end, after=bench.now - spent)
 
 
 def cancelled(
@@ -140,15 +163,17 @@ def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
     The work is done, so it is not done again: a dead letter says what happened.
     """
     bench = Bench(worker="", now=clock.now_us())
-    return settlement.dead(
+    outcome = _unstarted(error)
+    instead = settlement.dead(
         end.message,
         at=bench.now,
         reason=Cause.of(error).line,
-        result=_result(end.message, _unstarted(error), bench),
+        result=_result(end.message, outcome, bench),
         failure=None,
         tries=end.message.tries + 1,
         processed=True,
     )
+    return _onward(instead, outcome, bench)
 
 
 def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlement:
@@ -179,7 +204,7 @@ def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlemen
             failure=failure,
         )
     error = Quarantined(f"Again and again the process died that ran this job alone: {died}")
-    end = refuse(message, error, bench)
+    end = _refused(message, _unstarted(error), bench)  # a recurring job pauses here
     return replace(end, failure=failure, crashes=message.crashes + 1, processed=True)
 
 

@@ -41,6 +41,7 @@ class Migration(migrations.Migration):
                 ('pid_started', models.CharField(max_length=32)),
                 ('queues', models.TextField()),
                 ('topics', models.TextField()),
+                ('schedules', models.TextField(help_text='Ids of the recurring jobs that its code declares.')),
                 ('version', models.CharField(max_length=32)),
             ],
             options={
@@ -116,6 +117,7 @@ class Migration(migrations.Migration):
                 ('run_at', django_repid.models.MicrosecondsField(help_text='Not before; of a dead message, when it died.')),
                 ('due_at', django_repid.models.MicrosecondsField(help_text='When it became due: what its ttl counts from.')),
                 ('tick', django_repid.models.MicrosecondsField(help_text='The occurrence of a recurring job.', null=True)),
+                ('renewal', models.TextField(help_text='New terms, from its next occurrence on.', null=True)),
                 ('enqueued_at', django_repid.models.MicrosecondsField()),
                 ('lease', models.IntegerField(help_text='Raised by each claim; never lowered.')),
                 ('worker_id', models.BigIntegerField(null=True)),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from django_repid.core import clock
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
@@ -210,16 +211,24 @@ def _report_lost(end: Settlement) -> None:
 
 def _report(end: Settlement, failure: Failure) -> None:
     """Log a failing attempt: what can be tried again as a warning, the end as an error."""
-    dead = end.state is MessageState.DEAD
+    over = end.failed_for_good
     logger.log(
-        logging.ERROR if dead else logging.WARNING,
+        logging.ERROR if over else logging.WARNING,
         "Job %s (%s) failed with %s: %s; %s.",
         printable(end.message.key.id_),
         printable(end.message.key.topic),
         printable(failure.exception),
         printable(failure.text.splitlines()[0]) if failure.text else "(no text)",
-        "it is a dead letter now" if dead else f"{end.tries} tries so far",
+        _what_follows(end),
     )
+
+
+def _what_follows(end: Settlement) -> str:
+    if end.state is MessageState.DEAD:
+        return "it is a dead letter now"
+    if end.recurs:
+        return f"it comes again at {clock.from_us(end.run_at):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{end.tries} tries so far"
 
 
 def _verb(end: Settlement) -> str:

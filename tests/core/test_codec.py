@@ -86,7 +86,8 @@ def test_parameters_say_in_datetimes_what_a_spec_says_in_numbers():
         result=ResultProperties("my-result", timedelta(days=1)),
         retries=RetriesProperties(3, already_tried=2),
         delay=DelayProperties(
-            AT + timedelta(minutes=1, microseconds=1), AT + timedelta(microseconds=1)
+            AT + timedelta(minutes=1, microseconds=1),
+            next_execution_time=AT + timedelta(microseconds=1),
         ),
         timestamp=AT,
         ttl=timedelta(seconds=90),

@@ -7,6 +7,7 @@ from django.db import connections, transaction
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import transaction_on
 from django_repid.brokers.database.bucket_broker import bucket_values
+from django_repid.brokers.database.renewal import renew
 from django_repid.brokers.database.statements import Statements
 from django_repid.core.bucket import BucketRecord, args_record
 from django_repid.core.errors import BrokerUnavailable, DuplicateJob
@@ -23,6 +24,10 @@ _REPLACEABLE: dict[OnDuplicate | None, tuple[int, ...]] = {
     OnDuplicate.RAISE: (MessageState.DEAD.value,),
     OnDuplicate.REPLACE: (MessageState.READY.value, MessageState.DEAD.value),
 }
+
+
+#: Stands for the recurring ones, which are no duplicates.
+_RENEWED = (-1,)
 
 
 def write(
@@ -72,7 +77,7 @@ def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
     open_chunks: dict[tuple[int, ...], tuple[int, int]] = {}  # policy -> number of chunk, its size
     chunk_of: dict[str, int] = {}
     for place, message in enumerate(messages):
-        policy = _REPLACEABLE[message.on_duplicate]
+        policy = _RENEWED if message.renews else _REPLACEABLE[message.on_duplicate]
         number, size = open_chunks.get(policy, (-1, 0))
         full = number < 0 or len(chunks[number]) >= _CHUNK_ROWS or size > _CHUNK_BYTES
         if full or number <= chunk_of.get(message.key.id_, -1):
@@ -86,6 +91,8 @@ def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
 
 def _write_chunk(alias: str, statements: Statements, chunk: Sequence[NewMessage]) -> list[Enqueued]:
     connection = connections[alias]
+    if chunk[0].renews:
+        return [renew(connection, statements, message) for message in chunk]
     policy = _REPLACEABLE[chunk[0].on_duplicate]
     left = {message.key.id_: message for message in chunk}
     found: dict[str, Enqueued] = {}

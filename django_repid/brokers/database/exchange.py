@@ -30,7 +30,7 @@ _KEPT = (
 def is_success(end: Settlement) -> bool:
     """Whether a settlement is what a job that succeeded leaves behind."""
     result = end.result
-    if end.state is not None or end.failure is not None:
+    if end.state is not None or end.failure is not None or end.message.spec.again is not None:
         return False
     return result is None or (result.success and result.origin is end.message)
 

@@ -21,7 +21,13 @@ class DatabaseHandling(DatabaseRoster):
     def ask_cancel(self, id_: str) -> bool:
         """See `MessageBroker.ask_cancel`."""
         running = self._messages.filter(message_id=id_, state=MessageState.RUNNING)
-        return bool(running.update(cancel_asked=True))
+        return bool(running.update(cancel_asked=True, renewal=None))
+
+    @guarded
+    def find(self, ids: Collection[str]) -> list[StoredMessage]:
+        """See `MessageBroker.find`."""
+        found = self._messages.filter(message_id__in=list(ids))
+        return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)]
 
     @guarded
     def browse(

@@ -72,6 +72,7 @@ class DatabaseRoster:
                 queues=" ".join(info.queues),
                 topics=" ".join(info.topics),
                 version=info.version,
+                schedules=" ".join(info.schedules),
             )
             if self._locked:  # before anybody can see the row
                 self._locks.acquire(self._database_name, row.pk)

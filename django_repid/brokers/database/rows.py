@@ -26,7 +26,7 @@ MESSAGE_ID, PK, TOPIC, CLAIMED_AT = map(
 #: come from the database's clock: see `Statements.enqueue`.
 NEW_COLUMNS = (
     "message_id", "queue", "topic", "priority", "args_id", "args_generated", "payload", "spec",
-    "headers",
+    "headers", "tick",
 )  # fmt: skip
 
 #: The columns of a new message that the database's clock fills where its enqueuer does not.
@@ -46,7 +46,7 @@ FIRST_VALUES = {
 #: What an overwritten message is reset to besides. Its lease is not: it never goes back.
 RESET_VALUES = {
     **{name: value for name, value in FIRST_VALUES.items() if name != "lease"},
-    "tick": "NULL",
+    "renewal": "NULL",
     "worker_id": "NULL",
     "claimed_at": "NULL",
     "waits_for": "NULL",
@@ -92,7 +92,7 @@ def new_message(new: NewMessage) -> tuple[Any, ...]:
     key = new.key
     return (
         key.id_, key.queue, key.topic, int(key.priority), new.args_id, new.args_generated,
-        new.payload, new.spec.text, encode_headers(new.headers),
+        new.payload, new.spec.text, encode_headers(new.headers), new.tick,
     )  # fmt: skip
 
 
@@ -170,4 +170,5 @@ def worker_info(row: WorkerProcess) -> WorkerInfo:
         queues=row.queues.split(),
         topics=row.topics.split(),
         version=row.version,
+        schedules=row.schedules.split(),
     )

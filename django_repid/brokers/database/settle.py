@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django_repid.brokers.database import rows
+from django_repid.brokers.database import renewal, rows
 from django_repid.brokers.database.bucket_broker import bucket_values
 from django_repid.brokers.database.statements import Statements
+from django_repid.core.message import MessageState
 from django_repid.core.settlement import Settlement
 
 #: Messages that one statement locks.
@@ -33,6 +34,11 @@ def _write_rows(
     """Write the messages' own rows; return the settlements whose lease still held."""
     held = statements.held(connection, [end.message.key.pk or 0 for end in ends])
     own = [end for end in ends if held.get(end.message.key.pk or 0) == end.message.key.lease]
+    if any(map(_ends_occurrence, own)):
+        own = [
+            *(end for end in own if not _ends_occurrence(end)),
+            *renewal.apply(connection, statements, [end for end in own if _ends_occurrence(end)]),
+        ]
     gone = [end.message.key.pk or 0 for end in own if end.state is None]
     changes = [(end.message.key.pk or 0, rows.update(end)) for end in own if end.state is not None]
     if gone:
@@ -40,6 +46,13 @@ def _write_rows(
     if changes:
         statements.change(connection, changes)
     return own
+
+
+def _ends_occurrence(end: Settlement) -> bool:
+    """Whether this is the end of a recurring job's occurrence, or of the whole job."""
+    return end.message.spec.again is not None and (
+        end.recurs or end.state is None or end.state is MessageState.DEAD
+    )
 
 
 def _write_beside(

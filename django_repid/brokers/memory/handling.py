@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from django_repid.brokers.memory import records
 from django_repid.core import clock
-from django_repid.core.message import MessageCategory, MessageState, StoredMessage
+from django_repid.core.message import MessageCategory, MessageState, NewMessage, StoredMessage
 
 
 class InMemoryHandling:
@@ -17,6 +17,8 @@ class InMemoryHandling:
         self._messages: dict[int, StoredMessage] = {}
         self._pk_by_id: dict[str, int] = {}
         self._paused: set[str] = set()
+        #: By key: what a running recurring message becomes at its next occurrence.
+        self._renewals: dict[int, NewMessage] = {}
         self._bells: list[Callable[[], None]] = []
 
     def _by_id(self, id_: str) -> StoredMessage | None:
@@ -33,6 +35,11 @@ class InMemoryHandling:
         assert message.key.pk is not None  # noqa: S101 - stored messages have one
         del self._messages[message.key.pk]
         del self._pk_by_id[message.key.id_]
+
+    def find(self, ids: Collection[str]) -> list[StoredMessage]:
+        """See `MessageBroker.find`."""
+        with self._lock:
+            return [found for id_ in ids if (found := self._by_id(id_)) is not None]
 
     def browse(
         self,

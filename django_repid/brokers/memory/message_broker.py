@@ -9,7 +9,7 @@ from django_repid.brokers.memory import records
 from django_repid.brokers.memory.bucket_broker import InMemoryBucketBroker
 from django_repid.brokers.memory.handling import InMemoryHandling
 from django_repid.brokers.memory.roster import Roster
-from django_repid.core import clock
+from django_repid.core import clock, settlement
 from django_repid.core.bucket import BucketRecord, args_record
 from django_repid.core.errors import DuplicateJob
 from django_repid.core.message import (
@@ -71,8 +71,10 @@ class InMemoryMessageBroker(InMemoryHandling):
         return answers
 
     def _enqueue_one(self, message: NewMessage) -> Enqueued:
-        standing = self._standing(message)
         now = clock.now_us()
+        if message.renews and (renewed := self._renew(message, now)) is not None:
+            return renewed
+        standing = self._standing(message)
         if standing is not None and message.on_duplicate is OnDuplicate.RAISE:
             raise DuplicateJob.of(message.key.id_)
         if standing is not None:
@@ -85,12 +87,32 @@ class InMemoryMessageBroker(InMemoryHandling):
         self._put(records.fresh(message, key, now))
         return Enqueued(key=key, duplicate=False, enqueued_at=now)
 
+    def _renew(self, message: NewMessage, now: int) -> Enqueued | None:
+        """Give a recurring message new terms; None if a new message is to be written instead."""
+        standing = self._by_id(message.key.id_)
+        if standing is None or standing.spec.again is None:
+            return None
+        same = settlement.same_schedule(standing.spec, message.spec)
+        self._renewals.pop(standing.key.pk or 0, None)
+        if standing.state is MessageState.RUNNING:
+            self._renewals[standing.key.pk or 0] = message
+        elif standing.state is MessageState.READY and same:
+            self._put(records.on_new_terms(standing, message, now))
+        elif standing.state is MessageState.DEAD and same and standing.spec.again.declared:
+            return Enqueued(
+                key=standing.key, duplicate=True, enqueued_at=now, standing=standing.spec
+            )
+        else:
+            return None
+        key = replace(message.key, pk=standing.key.pk, lease=standing.key.lease)
+        return Enqueued(key=key, duplicate=False, enqueued_at=now)
+
     def _standing(self, message: NewMessage) -> StoredMessage | None:
         """Return the message that stands in the way of a new one, if any does."""
         standing = self._by_id(message.key.id_)
         if standing is None or standing.state is MessageState.DEAD:
             return None
-        replaceable = message.on_duplicate is OnDuplicate.REPLACE
+        replaceable = message.on_duplicate is OnDuplicate.REPLACE or message.renews
         return None if replaceable and standing.state is MessageState.READY else standing
 
     def claim(
@@ -142,6 +164,7 @@ class InMemoryMessageBroker(InMemoryHandling):
             if message is None or message.state is not MessageState.RUNNING:
                 return False
             self._put(replace(message, cancel_asked=True))
+            self._renewals.pop(message.key.pk or 0, None)
             return True
 
     def settle(
@@ -160,10 +183,7 @@ class InMemoryMessageBroker(InMemoryHandling):
                 ):
                     lost.add(key.pk or 0)
                     continue
-                if end.state is None:
-                    self._drop(held)
-                else:
-                    self._put(records.settled(held, end))
+                self._write_end(held, end)
                 if end.result is not None:
                     stored.append(end.result)
             if results is not None and stored:
@@ -171,6 +191,19 @@ class InMemoryMessageBroker(InMemoryHandling):
                 self.free([record.id_ for record in stored])
         self._ring()
         return frozenset(lost)
+
+    def _write_end(self, held: StoredMessage, end: Settlement) -> None:
+        over = end.recurs or end.state in (None, MessageState.DEAD)
+        renewal = self._renewals.pop(held.key.pk or 0, None) if over else None
+        if renewal is not None:
+            end = settlement.renewed(end, renewal.spec, renewal.tick or 0)
+            held = records.on_new_terms(held, renewal, clock.now_us())
+        elif end.recurs and held.cancel_asked:
+            end = settlement.stopped(end)
+        if end.state is None:
+            self._drop(held)
+        else:
+            self._put(records.settled(held, end))
 
     def free(self, bucket_ids: Collection[str]) -> None:
         """See `MessageBroker.free`."""

@@ -23,7 +23,7 @@ def fresh(message: NewMessage, key: RoutingKey, now: int) -> StoredMessage:
         state=MessageState.READY,
         run_at=run_at,
         due_at=run_at,
-        tick=None,
+        tick=message.tick,
         enqueued_at=now,
         claimed_at=None,
         worker_id=None,
@@ -37,6 +37,22 @@ def fresh(message: NewMessage, key: RoutingKey, now: int) -> StoredMessage:
         waits_for=None,
         dead_reason="",
         headers=dict(message.headers),
+    )
+
+
+def on_new_terms(held: StoredMessage, message: NewMessage, now: int) -> StoredMessage:
+    """Return a recurring message under new terms; the occurrence that it stands for stays."""
+    return replace(
+        held,
+        key=replace(message.key, pk=held.key.pk, lease=held.key.lease),
+        spec=message.spec,
+        enqueued_at=now,
+        payload=message.payload,
+        args_id=message.args_id,
+        args_generated=message.args_generated,
+        headers=dict(message.headers),
+        waits_for=None,
+        cancel_asked=False,
     )
 
 
