@@ -19,6 +19,7 @@ from django_repid.testing.contract.buckets import BucketContract
 from django_repid.testing.contract.claim import ClaimContract
 from django_repid.testing.contract.enqueue import EnqueueContract
 from django_repid.testing.contract.handling import HandlingContract
+from django_repid.testing.contract.recurring import RecurringContract
 from django_repid.testing.contract.roster import RosterContract
 from django_repid.testing.contract.settle import SettleContract
 
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimContract",
     "EnqueueContract",
     "HandlingContract",
+    "RecurringContract",
     "RosterContract",
     "SettleContract",
 ]
