@@ -9,14 +9,15 @@ from typing import Any
 from django_repid.core.converter import ConverterT
 from django_repid.core.redaction import Secrets
 from django_repid.core.retry import RetryPolicyT
+from django_repid.core.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
-    `atomic`: it runs in one transaction with the settlement of its job. `secrets`: the marks on its
-    signature.
+    `atomic`: it runs in one transaction with the settlement of its job. `schedule`: of the
+    recurring job that it declares. `secrets`: the marks on its signature.
     """
 
     fn: Callable[..., Any]
@@ -27,6 +28,7 @@ class Actor:
     timeout: timedelta | None = None
     retries: int | None = None
     atomic: bool = False
+    schedule: Schedule | None = None
     is_async: bool = field(init=False)
     secrets: Secrets = field(init=False)
 

@@ -3,8 +3,8 @@
 import inspect
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta, tzinfo
 from typing import Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from django_repid.core.converter import ConverterT, DefaultConverter
 from django_repid.core.errors import ActorConflict, ConfigurationError, InvalidJob
 from django_repid.core.names import check_actor_name, check_queue_name
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
+from django_repid.core.terms import check_recurrence
 
 F = TypeVar("F", bound=Callable[..., Any])
 ConverterFactory = Callable[[Callable[..., Any]], ConverterT]
@@ -88,6 +89,9 @@ class Router:
         timeout: timedelta | None = None,
         retries: int | None = None,
         atomic: bool = False,
+        deferred_by: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | tzinfo | None = None,
     ) -> Callable[[F], F]: ...
 
     def actor(self, fn: F | None = None, /, **terms: Any) -> F | Callable[[F], F]:
@@ -100,6 +104,10 @@ class Router:
         With `atomic=True` a sync actor runs in one transaction with the settlement of its job: what
         it writes to that database, the job's end and its result are there together or not at all,
         whatever is killed and when. For seconds, not minutes; see `docs/howto/exactly-once.md`.
+
+        `cron` (with `timezone`) or `deferred_by` declare a schedule, as those of a `Job` do: the
+        workers that know the actor see to one recurring job under its name, without arguments. It
+        ends when no live worker declares it any more, or when it is cancelled.
 
         Raises:
             ActorConflict: the router has another function of that name.
@@ -121,6 +129,9 @@ class Router:
         timeout: timedelta | None = None,
         retries: int | None = None,
         atomic: bool = False,
+        deferred_by: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | tzinfo | None = None,
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
@@ -129,6 +140,7 @@ class Router:
         try:
             check_queue_name(queue)
             check_actor_name(full_name, "actor name")
+            schedule = check_recurrence(deferred_by, cron, timezone)
         except InvalidJob as error:
             raise ConfigurationError(str(error)) from error
         actor = Actor(
@@ -140,6 +152,7 @@ class Router:
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
             atomic=_check_atomic(fn, atomic),
+            schedule=None if schedule is None else replace(schedule, declared=True),
         )
         self._add(actor)
         _actors_of.setdefault(fn, []).append(actor)

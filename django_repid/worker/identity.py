@@ -9,7 +9,12 @@ from django_repid.core.protocols import WorkerInfo
 
 
 def describe(
-    *, name: str | None, queues: Sequence[str], topics: Sequence[str], version: str
+    *,
+    name: str | None,
+    queues: Sequence[str],
+    topics: Sequence[str],
+    version: str,
+    schedules: Sequence[str] = (),
 ) -> WorkerInfo:
     """Return what this process tells others about itself; `name` None makes one up."""
     host = socket.gethostname()
@@ -23,6 +28,7 @@ def describe(
         queues=sorted(queues),
         topics=sorted(topics),
         version=version,
+        schedules=schedules,
     )
 
 

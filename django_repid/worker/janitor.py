@@ -11,6 +11,7 @@ from django_repid.core.pruning import prune
 from django_repid.core.serializer import printable
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import lives
+from django_repid.worker.schedules import Schedules
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -19,6 +20,7 @@ logger = logging.getLogger("django_repid.worker")
 SWEEP_SECONDS = 5.0
 _ORPHANS_SECONDS = 60.0
 _PRUNE_SECONDS = 60.0
+_SCHEDULES_SECONDS = 60.0
 #: The store is tended each time this worker has settled so many jobs: see `MessageBroker.tend`.
 _TEND_EACH = 100_000
 
@@ -46,6 +48,8 @@ class Janitor:
         connection: Connection,
         heartbeat: Heartbeat,
         strangers: Mapping[str, str],
+        schedules: Schedules,
+        *,
         processed: Callable[[], int] = lambda: 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -54,6 +58,7 @@ class Janitor:
         self._heartbeat = heartbeat
         #: Actors that this worker does not know and that have due jobs, with the queue of one.
         self._strangers = strangers
+        self._schedules = schedules
         self._warned: set[str] = set()
         self._processed = processed
         self._tended_at = 0
@@ -61,6 +66,7 @@ class Janitor:
         self._silences: dict[int, _Silence] = {}
         self._next_orphans = monotonic() + _ORPHANS_SECONDS
         self._next_prune = monotonic() + _PRUNE_SECONDS
+        self._next_schedules = 0.0
 
     def run_once(self) -> float:
         """Sweep, and now and then prune."""
@@ -86,6 +92,9 @@ class Janitor:
         known = {peer.worker_id for peer in peers}
         self._silences = {id_: s for id_, s in self._silences.items() if id_ in known}
         self._warn_of_strangers(peers)
+        if (now := self._monotonic()) >= self._next_schedules:
+            self._next_schedules = now + _SCHEDULES_SECONDS
+            self._schedules.keep(peers, self._strangers)
 
     def _warn_of_strangers(self, peers: Sequence[Peer]) -> None:
         """Say once for each actor that jobs wait and no worker can run them."""

@@ -31,6 +31,7 @@ from django_repid.worker.janitor import Janitor
 from django_repid.worker.lanes import LanePool
 from django_repid.worker.loop import LoopActors
 from django_repid.worker.readiness import readiness
+from django_repid.worker.schedules import Schedules
 from django_repid.worker.service import Service
 from django_repid.worker.threads import ActorThreads
 
@@ -97,7 +98,13 @@ class Run:
 
     def _make_services(self) -> list[Service]:
         desk, session = self._desk, self._connection.message_broker.own_session
-        janitor = Janitor(self._connection, self._heartbeat, desk.strangers, lambda: desk.processed)
+        janitor = Janitor(
+            self._connection,
+            self._heartbeat,
+            desk.strangers,
+            Schedules(self._connection, self._actors),
+            processed=lambda: desk.processed,
+        )
         return [Service(self._heartbeat, session), Service(janitor, session)]
 
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:

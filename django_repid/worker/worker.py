@@ -16,6 +16,7 @@ from django_repid.worker.group import Serving
 from django_repid.worker.health import HealthCheckServer, HealthCheckServerSettings
 from django_repid.worker.identity import describe
 from django_repid.worker.run import Run
+from django_repid.worker.schedules import declared
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -118,6 +119,7 @@ class Worker:
             queues=sorted(self.queues or self.router.queues),
             topics=sorted(self.actors),
             version=VERSION,
+            schedules=declared(self.actors.values()),
         )
         serving = Serving(
             queues=self.queues,

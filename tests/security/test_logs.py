@@ -79,13 +79,15 @@ def test_a_job_for_an_unknown_actor_is_warned_about_in_one_line(
     from django_repid.worker.beat import Heartbeat
     from django_repid.worker.identity import describe
     from django_repid.worker.janitor import Janitor
+    from django_repid.worker.schedules import Schedules
 
     connection = connections["default"]
     info = describe(name="me", queues=[], topics=[], version="0")
     broker = connection.message_broker
     heartbeat = Heartbeat(broker, info, lambda _: None, seconds=5.0, silence=15.0)
     with caplog.at_level(logging.WARNING, "django_repid"):
-        Janitor(connection, heartbeat, {EVIL: EVIL}).run_once()
+        schedules = Schedules(connection, {})
+        Janitor(connection, heartbeat, {EVIL: EVIL}, schedules).run_once()
     heartbeat.forget()
 
     (record,) = caplog.records

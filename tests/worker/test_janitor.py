@@ -12,6 +12,7 @@ from django_repid.worker import janitor as janitor_module
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import describe, lives
 from django_repid.worker.janitor import Janitor
+from django_repid.worker.schedules import Schedules
 from tests.worker.kit import memory
 
 
@@ -36,7 +37,8 @@ class Scene:
             self.connection,
             self.heartbeat,
             strangers or {},
-            lambda: self.processed,
+            Schedules(self.connection, {}),
+            processed=lambda: self.processed,
             monotonic=lambda: self.now,
         )
 

@@ -19,6 +19,7 @@ _TYPES = {
     "success": "boolean",
     "tries": "integer",
     "run_at": "bigint",
+    "tick": "bigint",
     "id": "bigint",
     "lease": "integer",
     "place": "integer",

@@ -64,7 +64,8 @@ class RecurringContract(StageFixture):
         assert (following.tries, following.worker_id) == (0, None)
         assert stage.claim() == []
         result = stage.result("r1")
-        assert result is not None and result.data == '"done"'
+        assert result is not None
+        assert result.data == '"done"'
 
     def test_the_next_occurrence_overwrites_the_result(self, stage: Stage) -> None:
         message = self._due(stage, again=Schedule(every=SECOND))
@@ -74,7 +75,8 @@ class RecurringContract(StageFixture):
         stage.settle(ended(stage.claim_one(), stage.broker.now_us(), '"two"'))
 
         result = stage.result("r1")
-        assert result is not None and result.data == '"two"'
+        assert result is not None
+        assert result.data == '"two"'
 
     def test_a_stale_attempt_does_not_rearm(self, stage: Stage) -> None:
         message = self._due(stage)
