@@ -152,6 +152,10 @@ def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
         yield f"{place} must be a list of names that hold letters, not {value!r}."
     if key not in _NUMBERS:
         return
+    if _NUMBERS[key].type is bool:
+        if not isinstance(value, bool):
+            yield f"{place} must be True or False, not {value!r}."
+        return
     whole = _NUMBERS[key].type is int
     kind = numbers.Integral if whole else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:

@@ -39,6 +39,10 @@ class Host:
         """Return the registered `Actor` of this name, or None if this process knows none."""
         return None
 
+    def find_actors(self) -> dict[str, Any]:
+        """Return every registered `Actor` by its name."""
+        return {}
+
     def guard_sync(self, twin: str) -> None:
         """Raise if the calling thread runs an event loop: blocking calls would stall it.
 

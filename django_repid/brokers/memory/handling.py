@@ -41,6 +41,12 @@ class InMemoryHandling:
         with self._lock:
             return [found for id_ in ids if (found := self._by_id(id_)) is not None]
 
+    def snapshot(self, queue: str) -> list[StoredMessage]:
+        """Return all messages of a queue, oldest first."""
+        with self._lock:
+            found = sorted(self._messages.items())
+            return [message for _, message in found if message.key.queue == queue]
+
     def browse(
         self,
         queue: str,
