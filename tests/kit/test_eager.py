@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections as databases
 from django.test import override_settings
 
 from django_repid import ConfigurationError, Job
@@ -42,6 +44,7 @@ async def test_in_a_coroutine_too() -> None:
     bucket = await job.result
     assert bucket is not None
     assert bucket.value == 0
+    await sync_to_async(databases.close_all)()
 
 
 def test_a_failure_is_recorded_and_not_raised() -> None:
