@@ -89,4 +89,4 @@ class DatabaseHandling(DatabaseRoster):
         renewed = self._messages.filter(state=MessageState.RUNNING, renewal__isnull=False)
         for renewal in renewed.values_list("renewal", flat=True):
             ids.add(json.loads(renewal or "{}").get("args_id"))
-        return {args_id for args_id in ids if args_id in args_ids}
+        return {args_id for args_id in ids if args_id is not None and args_id in args_ids}
