@@ -9,14 +9,15 @@ from typing import Any
 from django_repid.core.converter import ConverterT
 from django_repid.core.redaction import Secrets
 from django_repid.core.retry import RetryPolicyT
+from django_repid.core.retryable import ALL, Retryable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
-    `atomic`: it runs in one transaction with the settlement of its job. `secrets`: the marks on its
-    signature.
+    `retryable`: the exceptions that are worth another try. `atomic`: it runs in one transaction
+    with the settlement of its job. `secrets`: the marks on its signature.
     """
 
     fn: Callable[..., Any]
@@ -26,6 +27,7 @@ class Actor:
     converter: ConverterT
     timeout: timedelta | None = None
     retries: int | None = None
+    retryable: Retryable = ALL
     atomic: bool = False
     is_async: bool = field(init=False)
     secrets: Secrets = field(init=False)
