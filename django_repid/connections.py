@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import tzinfo
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from django_repid.core.connection import Connection
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.host import Host
 from django_repid.core.serializer import default_serializer
+from django_repid.signals import job_failed
 
 logger = logging.getLogger("django_repid")
 
@@ -176,6 +178,14 @@ class DjangoHost(Host):
     def thread_scope(self) -> AbstractContextManager[None]:
         """See `Host.thread_scope`."""
         return scope.thread_scope()
+
+    def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
+        """See `Host.hears_failures`."""
+        return job_failed.has_listeners(fn)
+
+    def job_failed(self, fn: Callable[..., Any] | None, details: dict[str, Any]) -> None:
+        """See `Host.job_failed`: the signal. Django logs what a receiver raises."""
+        job_failed.send_robust(sender=fn, **details)
 
     def enqueued(self, connection: Connection) -> None:
         """Under DEBUG, say about once a minute if no worker is there to run what is enqueued."""
