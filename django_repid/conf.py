@@ -110,6 +110,9 @@ def problems(alias: str) -> Iterable[str]:
     if _SECRETS in options and alias != "default":
         # Pages and errors know no alias; names that nothing heeds would be a trap.
         yield f"{place}['OPTIONS']: {_SECRETS} holds for the whole process: say it in 'default'."
+    if "CONVERTER" in options and alias != "default":
+        # An actor is registered once, whichever connection its jobs come from.
+        yield f"{place}['OPTIONS']: CONVERTER holds for the whole process: say it in 'default'."
 
 
 def _raw() -> Mapping[str, Any]:

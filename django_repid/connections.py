@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import tzinfo
 from functools import partial
@@ -22,6 +22,7 @@ from django_repid.core.errors import ConfigurationError
 from django_repid.core.host import Host, host
 from django_repid.core.message import Enqueued
 from django_repid.core.serializer import default_serializer
+from django_repid.signals import job_failed
 from django_repid.worker.here import Here
 
 logger = logging.getLogger("django_repid")
@@ -195,6 +196,14 @@ class DjangoHost(Host):
     def thread_scope(self) -> AbstractContextManager[None]:
         """See `Host.thread_scope`."""
         return scope.thread_scope()
+
+    def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
+        """See `Host.hears_failures`."""
+        return job_failed.has_listeners(fn)
+
+    def job_failed(self, fn: Callable[..., Any] | None, details: dict[str, Any]) -> None:
+        """See `Host.job_failed`: the signal. Django logs what a receiver raises."""
+        job_failed.send_robust(sender=fn, **details)
 
     def enqueued(self, connection: Connection) -> None:
         """Under DEBUG, say about once a minute if no worker is there to run what is enqueued."""

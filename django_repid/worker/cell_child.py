@@ -103,8 +103,10 @@ def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:
         if order["atomic"] is not None:
             return _run_atomically(actor, order["atomic"], limit)
         if actor.is_async:
-            return {"outcome": pack_outcome(asyncio.run(attempt_async(actor, payload, limit)))}
-        return {"outcome": pack_outcome(attempt(actor, payload, limit))}
+            outcome = asyncio.run(attempt_async(actor, payload, limit))
+        else:
+            outcome = attempt(actor, payload, limit)
+        return {"outcome": pack_outcome(outcome, actor.retryable)}
     finally:
         host().tidy()
 
@@ -117,7 +119,7 @@ def _run_atomically(actor: Actor, order: dict[str, Any], limit: int) -> dict[str
         Attempt(unpack_message(order["message"])), lambda: bench
     )
     if isinstance(found, Undone):
-        return {"outcome": pack_outcome(found.outcome), "unsure": found.unsure}
+        return {"outcome": pack_outcome(found.outcome, actor.retryable), "unsure": found.unsure}
     assert found is not None  # noqa: S101 - nobody else ends its attempts
     result = found.end.result
     outcome = Outcome(
@@ -125,4 +127,4 @@ def _run_atomically(actor: Actor, order: dict[str, Any], limit: int) -> dict[str
         started_when=0 if result is None else result.started_ns or 0,
         finished_when=0 if result is None else result.finished_ns or 0,
     )
-    return {"outcome": pack_outcome(outcome), "lost": sorted(found.lost)}
+    return {"outcome": pack_outcome(outcome, actor.retryable), "lost": sorted(found.lost)}

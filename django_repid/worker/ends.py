@@ -94,6 +94,7 @@ class Ends:
                 bench,
                 cancel_asked=asked,
                 secrets=actor.secrets,
+                retryable=actor.retryable,
             )
         except Exception as error:  # an end is never lost, whatever is wrong with it
             logger.exception("The end of job %s cannot be judged.", printable(message.key.id_))

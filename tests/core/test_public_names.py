@@ -13,7 +13,7 @@ from tests.core.kit import blocking, run_script
 NAMES = {
     *["Job", "Queue", "PrioritiesT"],
     *["Router", "RouterDefaults", "Worker", "Message", "MessageCategory"],
-    *["default_retry_policy_factory", "RetryPolicyT"],
+    *["default_retry_policy_factory", "RetryPolicyT", "RetryAfter"],
     *["Connection", "Repid", "Config", "Middleware"],
     *["DatabaseMessageBroker", "DatabaseBucketBroker"],
     *["HealthCheckServer", "HealthCheckServerSettings", "HealthCheckStatus"],

@@ -87,6 +87,7 @@ def test_settings_that_change_are_read_again() -> None:
         ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["pin", 5]}}}, "must be a list of names"),
         ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["_1"]}}}, "that hold letters, not ['_1']"),
         ({"other": {"OPTIONS": {"SECRET_ARGUMENTS": []}}}, "holds for the whole process"),
+        ({"other": {"OPTIONS": {"CONVERTER": "a.B"}}}, "CONVERTER holds for the whole process"),
         ({"default": {"OPTIONS": {"SERIALIZER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"CONVERTER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": 6}}}, "at least twice BEAT_SECONDS (5"),

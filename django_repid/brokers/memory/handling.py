@@ -94,8 +94,8 @@ class InMemoryHandling:
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         with self._lock:
-            renewals = self._renewals.values()
-            held = [message.args_id for message in (*self._messages.values(), *renewals)]
+            held = [message.args_id for message in self._messages.values()]
+            held += [message.args_id for message in self._renewals.values()]
             return {args_id for args_id in held if args_id is not None and args_id in args_ids}
 
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:
