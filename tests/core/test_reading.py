@@ -26,7 +26,7 @@ class Colour(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> "Colour | None":
-        return cls.RED if value == "rouge" else None
+        return cls.RED if value == "burgundy" else None
 
 
 class Access(IntFlag):
@@ -80,7 +80,7 @@ def read(annotation: Any, text: str) -> Any:
         (Colour, '"red"', Colour.RED),
         (Colour, '["a",1]', Colour.BOTH),
         (Colour, '"2024-01-02"', Colour.SINCE),
-        (Colour, '"rouge"', Colour.RED),
+        (Colour, '"burgundy"', Colour.RED),
         (Access, "3", Access.READ | Access.WRITE),
         (Day, '"2024-01-02"', DAY),
         (Annotated[list[Day], "extra"], '["2024-01-02"]', [DAY]),

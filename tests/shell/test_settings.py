@@ -78,7 +78,7 @@ def test_settings_that_change_are_read_again() -> None:
     [
         ({"default": {"OPTION": {}}}, "no key 'OPTION'. Did you mean 'OPTIONS'"),
         ({"default": {"OPTIONS": {"THREAD": 1}}}, "no key 'THREAD'. Did you mean 'THREADS'"),
-        ({"default": {"OPTIONS": {"EAGER": True}}}, "no key 'EAGER'"),
+        ({"default": {"OPTIONS": {"EAGERLY": True}}}, "no key 'EAGERLY'"),
         ({"default": {"OPTIONS": {"THREADS": 1.5}}}, "must be an int above 0, not 1.5"),
         ({"default": {"OPTIONS": {"THREADS": True}}}, "must be an int above 0"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": -1}}}, "must be a number above 0"),
