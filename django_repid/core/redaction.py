@@ -60,14 +60,14 @@ class Secrets:
         kinds = inspect.Parameter
         named, spared, rest = set(), set(), False
         for name, parameter in signature.parameters.items():
-            marked = _is_marked(_evaluated(parameter.annotation, fn), {})
+            marked = _is_marked(evaluated(parameter.annotation, fn), {})
             if parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL):
                 rest = rest or marked
             elif marked:
                 named.add(name)
             else:
                 spared.add(name)
-        result = _is_marked(_evaluated(signature.return_annotation, fn), {})
+        result = _is_marked(evaluated(signature.return_annotation, fn), {})
         return cls(frozenset(named), frozenset(spared) if rest else None, result)
 
     @classmethod
@@ -159,7 +159,7 @@ def _leaves(value: Any) -> Iterable[str]:
         yield from _leaves(part)
 
 
-def _evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
+def evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
     """Return an annotation that was postponed; as the text it is where it cannot be had."""
     space = getattr(inspect.unwrap(fn), "__globals__", {})
     holder = types.FunctionType((lambda: None).__code__, space)

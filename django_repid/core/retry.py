@@ -1,8 +1,14 @@
 """How long to wait before a failed job is tried again."""
 
+import logging
 import random
 from datetime import timedelta
 from typing import Protocol
+
+logger = logging.getLogger("django_repid.worker")
+
+#: The longest that a job waits before a try: a century still fits every column.
+LONGEST_WAIT = timedelta(days=36525)
 
 
 class RetryPolicyT(Protocol):
@@ -26,9 +32,19 @@ def default_retry_policy_factory(
     together do not come back together.
     """
 
-    def backoff(retry_number: int = 1) -> timedelta:
+    def exponential(retry_number: int = 1) -> timedelta:
         seconds = multiplier * 2 ** min(retry_number, max_exponent)
         seconds = min(max_backoff, max(min_backoff, seconds))
         return timedelta(seconds=seconds * (1 + random.random() * jitter))  # noqa: S311 - no secret
 
-    return backoff
+    return exponential
+
+
+def backoff(policy: RetryPolicyT, number: int) -> timedelta:
+    """Return how long a job waits before a retry; the default if the policy has no answer."""
+    try:
+        # A bad value is as bad as an error.
+        return min(max(policy(number), timedelta(0)), LONGEST_WAIT)
+    except Exception:
+        logger.exception("The retry policy raised; the default one is used instead.")
+        return default_retry_policy_factory()(number)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django_repid.core.actor import Actor
 from django_repid.core.converter import ConverterT, DefaultConverter
+from django_repid.core.depends import Injection
 from django_repid.core.errors import ActorConflict, ConfigurationError, InvalidJob
 from django_repid.core.names import check_actor_name, check_queue_name
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
@@ -111,7 +112,8 @@ class Router:
 
         Raises:
             ActorConflict: the router has another function of that name.
-            ConfigurationError: a term is wrong, or the converter cannot read the signature.
+            ConfigurationError: a term or a dependency is wrong, or the converter cannot read the
+                signature.
 
         """
         if fn is None:
@@ -143,15 +145,17 @@ class Router:
             schedule = check_recurrence(deferred_by, cron, timezone)
         except InvalidJob as error:
             raise ConfigurationError(str(error)) from error
+        injection = Injection.of(fn)
         actor = Actor(
             fn=fn,
             name=full_name,
             queue=queue,
             retry_policy=retry_policy or defaults.retry_policy,
-            converter=(converter or defaults.converter)(fn),
+            converter=(converter or defaults.converter)(injection.visible if injection else fn),
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
             atomic=_check_atomic(fn, atomic),
+            injection=injection,
             schedule=None if schedule is None else replace(schedule, declared=True),
         )
         self._add(actor)
