@@ -22,6 +22,7 @@ IMPORTERS = {
     "discovery.py",  # the installed apps
     "connections.py",  # the settings
     "worker/cell_child.py",  # its worker: where a registered actor stands
+    "worker/child_setup.py",  # its worker: Django's own set-up
 }
 STARTERS = {
     *("management/serving.py", "management/supervisor.py"),  # this very command
