@@ -7,6 +7,7 @@ is safe before the app registry is ready, and without Django settings at all.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from django_repid.core.browsing import Message
 from django_repid.core.bucket import ArgsBucket, ResultBucket
 from django_repid.core.config import Config
 from django_repid.core.connection import Connection, Repid
@@ -35,7 +36,7 @@ from django_repid.core.job import Job
 from django_repid.core.message import MessageCategory, PrioritiesT
 from django_repid.core.message_dependency import MessageDependency
 from django_repid.core.middleware import Middleware
-from django_repid.core.queue import Message, Queue
+from django_repid.core.queue import Queue
 from django_repid.core.redaction import Secret
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
 from django_repid.core.router import Router, RouterDefaults
