@@ -5,7 +5,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final
 
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.message_dependency import MessageDependency
@@ -214,10 +214,11 @@ def _source(fn: Callable[..., Any], one: inspect.Parameter) -> Source | None:
     annotation = _plain(one.annotation)
     found = [extra for extra in getattr(annotation, "__metadata__", ()) if _is_depends(extra)]
     inner = _plain(typing.get_args(annotation)[0]) if _is_annotated(annotation) else annotation
-    if inner is MessageDependency:
-        found.append(MessageDependency)
-    if len(found) == 1 and isinstance(found[0], Depends | type):
-        return cast("Source", MessageDependency if found[0] is MessageDependency else found[0])
+    if inner is MessageDependency and not found:
+        return MessageDependency
+    if len(found) == 1 and found[0] is not Depends and inner is not MessageDependency:
+        depends: Depends = found[0]
+        return depends
     if found:
         message = f"{where}: annotate it with one dependency, as Annotated[str, Depends(fn)]."
     elif isinstance(one.default, Depends):
