@@ -7,10 +7,12 @@ is safe before the app registry is ready, and without Django settings at all.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from django_repid.core.browsing import Message
 from django_repid.core.bucket import ArgsBucket, ResultBucket
 from django_repid.core.config import Config
 from django_repid.core.connection import Connection, Repid
 from django_repid.core.converter import BasicConverter, DefaultConverter, PydanticConverter
+from django_repid.core.depends import INJECTED, Depends
 from django_repid.core.errors import (
     ActorConflict,
     ActorNotFound,
@@ -32,8 +34,9 @@ from django_repid.core.errors import (
 )
 from django_repid.core.job import Job
 from django_repid.core.message import MessageCategory, PrioritiesT
+from django_repid.core.message_dependency import MessageDependency
 from django_repid.core.middleware import Middleware
-from django_repid.core.queue import Message, Queue
+from django_repid.core.queue import Queue
 from django_repid.core.redaction import Secret
 from django_repid.core.retry import RetryAfter, RetryPolicyT, default_retry_policy_factory
 from django_repid.core.router import Router, RouterDefaults
@@ -69,6 +72,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "INJECTED",
     "ActorConflict",
     "ActorNotFound",
     "ArgsBucket",
@@ -83,6 +87,7 @@ __all__ = [
     "DatabaseBucketBroker",
     "DatabaseMessageBroker",
     "DefaultConverter",
+    "Depends",
     "DuplicateJob",
     "HealthCheckServer",
     "HealthCheckServerSettings",
@@ -95,6 +100,7 @@ __all__ = [
     "LeaseLost",
     "Message",
     "MessageCategory",
+    "MessageDependency",
     "Middleware",
     "PayloadTooLarge",
     "PrioritiesT",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django_repid.core.converter import ConverterT
+from django_repid.core.depends import Injection
 from django_repid.core.redaction import Secrets
 from django_repid.core.retry import RetryPolicyT
 from django_repid.core.retryable import ALL, Retryable
@@ -18,8 +19,8 @@ class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
     `retryable`: the exceptions that are worth another try. `atomic`: it runs in one transaction
-    with the settlement of its job. `schedule`: of the recurring job that it declares. `secrets`:
-    the marks on its signature.
+    with the settlement of its job. `schedule`: of the recurring job that it declares. `injection`:
+    the parameters that a worker fills, if there are any. `secrets`: the marks on its signature.
     """
 
     fn: Callable[..., Any]
@@ -32,12 +33,18 @@ class Actor:
     retryable: Retryable = ALL
     atomic: bool = False
     schedule: Schedule | None = None
+    injection: Injection | None = None
     is_async: bool = field(init=False)
     secrets: Secrets = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.fn))
         object.__setattr__(self, "secrets", Secrets.of(self.fn))
+
+    @property
+    def visible(self) -> Callable[..., Any]:
+        """The function as its jobs see it: without the parameters that a worker fills."""
+        return self.fn if self.injection is None else self.injection.visible
 
     @property
     def place(self) -> str:

@@ -1,7 +1,6 @@
 """From actor functions and calls of them to what a job holds."""
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from django_repid.core.actor import Actor
@@ -25,8 +24,10 @@ def identify(name: Any) -> tuple[Actor | None, str]:
     return next((actor, actor.name) for actor in found.values())
 
 
-def bind(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def bind(actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call by parameter name, as they travel."""
+    _refuse_injected(actor, args, kwargs)
+    fn = actor.visible
     signature = inspect.signature(fn)
     try:
         bound = signature.bind(*args, **kwargs)
@@ -55,3 +56,19 @@ def bind(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
         )
         raise InvalidJob(message)
     return by_name
+
+
+def _refuse_injected(actor: Actor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Raise if a call gives what a worker will fill in."""
+    if actor.injection is None:
+        return
+    by_name = inspect.Parameter.KEYWORD_ONLY
+    parameters = inspect.signature(actor.fn).parameters.values()
+    given = {one.name for one in [p for p in parameters if p.kind is not by_name][: len(args)]}
+    for name in actor.injection.sources:
+        if name in given or name in kwargs:
+            message = (
+                f"{name!r} of {actor.fn.__qualname__} is filled in by the worker: leave it out, "
+                "and pass what stands behind it by name."
+            )
+            raise InvalidJob(message)

@@ -100,8 +100,6 @@ class Connection:
         else:
             answers = self._enqueue_apart(messages, buckets)
         host().enqueued(self)
-        if self.run_at_once is not None:
-            self.run_at_once(answers)
         return answers
 
     def _enqueue_apart(

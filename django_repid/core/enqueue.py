@@ -28,6 +28,8 @@ def place_sync(orders: Sequence[Order]) -> list[Enqueued]:
         written = connection.enqueue(messages)
         for verb, arguments in events:
             connection.middleware.emit(f"after_{verb}", **arguments, result=None)
+        if connection.run_at_once is not None:
+            connection.run_at_once(written)
         answers.update(zip(places, written, strict=True))
     return [answers[place] for place in range(len(orders))]
 
@@ -43,6 +45,8 @@ async def place(orders: Sequence[Order]) -> list[Enqueued]:
         written = await connection.run(connection.enqueue, messages)
         for verb, arguments in events:
             await connection.middleware.emit_async(f"after_{verb}", **arguments, result=None)
+        if connection.run_at_once is not None:
+            await connection.run(connection.run_at_once, written)
         answers.update(zip(places, written, strict=True))
     return [answers[place] for place in range(len(orders))]
 

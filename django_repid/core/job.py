@@ -46,7 +46,7 @@ class Job(JobTerms):
         """
         found, _ = identify(actor)
         assert found is not None  # noqa: S101 - a function is known or was refused
-        job = cls(actor, args=bind(actor, args, kwargs))
+        job = cls(actor, args=bind(found, args, kwargs))
         try:
             found.converter.convert_inputs(job.args or "")
         except ArgsInvalid as error:

@@ -229,6 +229,12 @@ class MessageBroker(Protocol):
     ) -> list[StoredMessage]:
         """Look at messages in the order of their keys, from the one after `after` on."""
 
+    def flush(self, queue: str, limit: int = 500) -> int:
+        """Remove up to `limit` messages of a queue that wait or are dead; return how many.
+
+        Running ones stay, and so does, until the next call, what another transaction holds.
+        """
+
     def register(self, info: WorkerInfo) -> int:
         """Make a worker known; return its id, which is never used again."""
 

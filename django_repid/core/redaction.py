@@ -61,14 +61,14 @@ class Secrets:
         kinds = inspect.Parameter
         named, spared, rest = set[str](), set[str](), False
         for name, parameter in signature.parameters.items():
-            annotation = _evaluated(parameter.annotation, fn)
+            annotation = evaluated(parameter.annotation, fn)
             marked = _is_marked(annotation, {})
             if parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL):
                 rest = rest or marked
             else:
                 travels_as = {name, *_aliases(annotation, parameter.default)}
                 (named if marked else spared).update(travels_as)
-        result = _is_marked(_evaluated(signature.return_annotation, fn), {})
+        result = _is_marked(evaluated(signature.return_annotation, fn), {})
         return cls(frozenset(named), frozenset(spared) if rest else None, result)
 
     @classmethod
@@ -171,7 +171,7 @@ def _leaves(value: Any) -> Iterable[str]:
         yield from _leaves(part)
 
 
-def _evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
+def evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
     """Return an annotation that was postponed; as the text it is where it cannot be had."""
     try:
         return evaluate(annotation, space_of(fn))

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from django_repid.core.actor import Actor
 from django_repid.core.converter import ConverterT, DefaultConverter
+from django_repid.core.depends import Injection
 from django_repid.core.errors import ActorConflict, ConfigurationError, InvalidJob
 from django_repid.core.names import check_actor_name, check_queue_name
 from django_repid.core.retry import RetryPolicyT, checked_policy, default_retry_policy_factory
@@ -125,7 +126,8 @@ class Router:
 
         Raises:
             ActorConflict: the router has another function of that name.
-            ConfigurationError: a term is wrong, or the converter cannot read the signature.
+            ConfigurationError: a term or a dependency is wrong, or the converter cannot read the
+                signature.
 
         """
         if fn is None:
@@ -159,6 +161,7 @@ class Router:
             schedule = check_recurrence(deferred_by, cron, timezone)
         except InvalidJob as error:
             raise ConfigurationError(str(error)) from error
+        injection = Injection.of(fn)
         actor = Actor(
             fn=fn,
             name=full_name,
@@ -166,7 +169,7 @@ class Router:
             retry_policy=checked_policy(
                 defaults.retry_policy if retry_policy is None else retry_policy
             ),
-            converter=(converter or defaults.converter)(fn),
+            converter=(converter or defaults.converter)(injection.visible if injection else fn),
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
             retryable=checked(
@@ -174,6 +177,7 @@ class Router:
                 defaults.give_up_on if give_up_on is None else give_up_on,
             ),
             atomic=_check_atomic(fn, atomic),
+            injection=injection,
             schedule=None if schedule is None else replace(schedule, declared=True),
         )
         self._add(actor)

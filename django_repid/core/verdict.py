@@ -21,12 +21,12 @@ Where a recurring job would be gone or a dead letter, it is ready for its next o
 only a quarantine and a cancel end it. Further tries of one occurrence come before the next one.
 """
 
-import logging
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django_repid.core import clock, settlement
+from django_repid.core.answer import Answer
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.errors import (
@@ -44,8 +44,6 @@ from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.suspicion import CONVICTED
 
-logger = logging.getLogger("django_repid.worker")
-
 #: Characters of an exception's text that lists show; its traceback holds the whole.
 _TEXT_LIMIT = 2000
 
@@ -57,7 +55,8 @@ _CRASH_PAUSE_US = 1_000_000
 class Outcome:
     """How an attempt ended; what `after_actor_run` gets as `result`.
 
-    `data` is the serialized result of a success. Times are nanoseconds since the epoch.
+    `data` is the serialized result of a success. Times are nanoseconds since the epoch. `answer`:
+    what the actor itself said is to follow; see `core.eager`.
     """
 
     data: str = field(default="", repr=False)  # it may hold secrets
@@ -65,6 +64,12 @@ class Outcome:
     exception: BaseException | None = None
     started_when: int
     finished_when: int
+    answer: Answer | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether what an atomic actor has written stays."""
+        return self.success if self.answer is None else self.answer.done
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,13 +93,13 @@ def judge(
 ) -> Settlement:
     """Decide what follows from an attempt of `message`. `secrets`: arguments that nobody reads."""
     if outcome.success:
-        end = settlement.gone(message, result=_result(message, outcome, bench), processed=True)
-        return end if cancel_asked else _onward(end, outcome, bench)
+        end = settlement.gone(message, result=result_of(message, outcome, bench), processed=True)
+        return end if cancel_asked else onward(end, outcome, bench)
     exception = outcome.exception
     assert exception is not None  # noqa: S101 - an outcome without success has one
     cause = Cause.of(exception, retryable).hiding(message.payload, secrets)
     outcome = replace(outcome, exception=RemoteFailure(cause))
-    failure = _failure(outcome, cause, bench)
+    failure = failure_of(outcome, cause, bench)
     tries = message.tries + 1
     if cancel_asked or message.cancel_asked:
         return cancelled(message, bench, failure=failure, processed=True)
@@ -103,12 +108,12 @@ def judge(
             message,
             at=bench.now,
             reason=cause.line,
-            result=_result(message, outcome, bench, tries=tries),
+            result=result_of(message, outcome, bench, tries=tries),
             failure=failure,
             tries=tries,
             processed=True,
         )
-        return _onward(end, outcome, bench)
+        return onward(end, outcome, bench)
     run_at = _next_try(cause, policy, tries, bench.now)
     return settlement.again(message, run_at=run_at, tries=tries, failure=failure, processed=True)
 
@@ -116,7 +121,7 @@ def judge(
 def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
     """Decide what follows when a claimed message cannot be started, now or ever."""
     outcome = _unstarted(error)
-    return _onward(_refused(message, outcome, bench), outcome, bench)
+    return onward(_refused(message, outcome, bench), outcome, bench)
 
 
 def _refused(message: StoredMessage, outcome: Outcome, bench: Bench) -> Settlement:
@@ -126,14 +131,14 @@ def _refused(message: StoredMessage, outcome: Outcome, bench: Bench) -> Settleme
         message,
         at=bench.now,
         reason=cause.line,
-        result=_result(message, outcome, bench),
-        failure=_failure(outcome, cause, bench),
+        result=result_of(message, outcome, bench),
+        failure=failure_of(outcome, cause, bench),
         tries=message.tries,
         processed=False,
     )
 
 
-def _onward(end: Settlement, outcome: Outcome, bench: Bench) -> Settlement:
+def onward(end: Settlement, outcome: Outcome, bench: Bench) -> Settlement:
     """Let the end of a job's occurrence be followed by the next one, if the job recurs.
 
     What was missed until the actor started is made up for by that run, and left out. What came due
@@ -154,7 +159,7 @@ def cancelled(
 ) -> Settlement:
     """Decide what follows when a job was cancelled before it came to an end."""
     outcome = _unstarted(Cancelled("The job was cancelled."))
-    result = _result(message, outcome, bench)
+    result = result_of(message, outcome, bench)
     ended = settlement.gone(message, result=result, processed=processed)
     return ended if failure is None else replace(ended, failure=failure)
 
@@ -170,12 +175,12 @@ def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
         end.message,
         at=bench.now,
         reason=Cause.of(error).line,
-        result=_result(end.message, outcome, bench),
+        result=result_of(end.message, outcome, bench),
         failure=None,
         tries=end.message.tries + 1,
         processed=True,
     )
-    return _onward(instead, outcome, bench)
+    return onward(instead, outcome, bench)
 
 
 def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlement:
@@ -195,7 +200,7 @@ def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlemen
 def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlement:
     """Decide what follows when the process died that ran this job and nothing else."""
     level = message.suspicion + 1
-    failure = _failure(_unstarted(died), Cause.of(died), bench)
+    failure = failure_of(_unstarted(died), Cause.of(died), bench)
     if level < CONVICTED:
         return settlement.again(
             message,
@@ -277,9 +282,10 @@ def _unstarted(error: Exception) -> Outcome:
     return Outcome(success=False, exception=error, started_when=now, finished_when=now)
 
 
-def _result(
+def result_of(
     message: StoredMessage, outcome: Outcome, bench: Bench, *, tries: int | None = None
 ) -> BucketRecord | None:
+    """Return the result bucket that an outcome leaves; None where the job stores none."""
     wanted = message.spec.result_id
     if wanted is None:
         return None
@@ -300,7 +306,8 @@ def _result(
     )
 
 
-def _failure(outcome: Outcome, cause: Cause, bench: Bench) -> Failure:
+def failure_of(outcome: Outcome, cause: Cause, bench: Bench) -> Failure:
+    """Return what is kept of a failing attempt."""
     text = cause.traceback
     if len(stored := text.encode()) > bench.traceback_limit:
         # The end names the error, so the beginning goes.

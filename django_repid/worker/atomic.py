@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
+from django_repid.core.eager import decide
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.message import StoredMessage
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, Outcome, judge
+from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, attempt, failed, overdue
 from django_repid.worker.settler import announce
@@ -34,6 +35,7 @@ class Written:
 
     end: Settlement
     lost: frozenset[int]
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,10 @@ class AtomicRunner:
         mine = False
         try:
             with self._connection.message_broker.atomically():
-                outcome = attempt(actor, message.payload or "", self._executor.result_limit)
-                if outcome.success and _overran(outcome, message):
+                outcome = attempt(actor, message, self._executor.result_limit)
+                if outcome.done and _overran(outcome, message):
                     outcome = failed(overdue(message), outcome.started_when)
-                mine = outcome.success and one.end()
+                mine = outcome.done and one.end()
                 end = self._settle(one, outcome, bench(), mine=mine)
         except _Undo as undo:
             assert outcome is not None  # noqa: S101 - it was raised after the actor
@@ -110,10 +112,10 @@ class AtomicRunner:
         except Exception as error:  # noqa: BLE001 - the commit's, or of the store: the job failed
             failure = failed(error, began if outcome is None else outcome.started_when)
             return failure, Undone(failure, unsure=True) if mine else None
-        return outcome, Written(end, frozenset())
+        return outcome, Written(end, frozenset(), outcome)
 
     def _settle(self, one: Attempt, outcome: Outcome, bench: Bench, *, mine: bool) -> Settlement:
-        """Settle a success in the transaction; else leave it.
+        """Settle in the transaction if the actor has done its work; else leave it.
 
         Raises:
             _Undo: the actor failed, or the attempt is not ours to end, or its lease is lost.
@@ -123,10 +125,10 @@ class AtomicRunner:
             raise _Undo(None)
         message, connection = one.message, self._connection
         actor = self._executor.actors[message.key.topic]
-        end = judge(message, outcome, actor.retry_policy, bench)
+        end = decide(message, outcome, actor.retry_policy, bench)
         announce(connection.middleware, "before", [end])
         if lost := connection.settle([end]):
-            raise _Undo(Written(end, lost))
+            raise _Undo(Written(end, lost, outcome))
         return end
 
     def _warn_if_long(self, one: Attempt, seconds: float) -> None:

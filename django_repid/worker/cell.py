@@ -203,17 +203,16 @@ class Cell:
             "actor": actor.name,
             "module": _importable(actor.fn.__module__),
             "function": actor.fn.__qualname__,
-            "payload": attempt.message.payload or "",
+            "message": pack_message(attempt.message),
             "limit": self._executor.result_limit,
-            "atomic": self._settling(attempt) if actor.atomic else None,
+            "atomic": self._settling() if actor.atomic else None,
         }
 
-    def _settling(self, attempt: Attempt) -> dict[str, Any]:
+    def _settling(self) -> dict[str, Any]:
         """Return what the child needs besides to settle the attempt in the actor's transaction."""
         return {
             "connection": self._connection.alias,
             "bench": dataclasses.asdict(self._bench()),
-            "message": pack_message(attempt.message),
         }
 
     def _check(self, attempt: Attempt) -> None:

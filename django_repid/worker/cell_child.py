@@ -15,11 +15,13 @@ from typing import Any, BinaryIO
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
 from django_repid.core.host import host
+from django_repid.core.message import StoredMessage
 from django_repid.core.middleware import Middleware
 from django_repid.core.router import actors_of
-from django_repid.core.verdict import Bench, Outcome
+from django_repid.core.verdict import Bench
 from django_repid.worker.atomic import AtomicRunner, Undone
 from django_repid.worker.attempt import Attempt
+from django_repid.worker.child_setup import set_up
 from django_repid.worker.executor import Executor, attempt, attempt_async
 from django_repid.worker.wire import pack_outcome, unpack_message
 
@@ -34,9 +36,7 @@ def main() -> None:
         signal.signal(one, lambda *_: None)
     source, sink = _take_pipes()
     first = json.loads(source.readline())
-    if first["setup"]:
-        module, _, function = first["setup"].partition(":")
-        getattr(import_module(module), function)()
+    set_up(first["setup"])
     _write(sink, {"ready": True})
     threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     for line in source:
@@ -98,33 +98,27 @@ def _find(order: dict[str, Any]) -> Actor:
 
 
 def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:
-    payload, limit = order["payload"], order["limit"]
+    message, limit = unpack_message(order["message"]), order["limit"]
     try:
         if order["atomic"] is not None:
-            return _run_atomically(actor, order["atomic"], limit)
+            return _run_atomically(actor, message, order["atomic"], limit)
         if actor.is_async:
-            outcome = asyncio.run(attempt_async(actor, payload, limit))
+            outcome = asyncio.run(attempt_async(actor, message, limit))
         else:
-            outcome = attempt(actor, payload, limit)
+            outcome = attempt(actor, message, limit)
         return {"outcome": pack_outcome(outcome, actor.retryable)}
     finally:
         host().tidy()
 
 
-def _run_atomically(actor: Actor, order: dict[str, Any], limit: int) -> dict[str, Any]:
+def _run_atomically(
+    actor: Actor, message: StoredMessage, order: dict[str, Any], limit: int
+) -> dict[str, Any]:
     connection: Connection = host().resolve(order["connection"])
     executor = Executor({actor.name: actor}, Middleware(), limit)
     bench = Bench(**order["bench"])
-    found = AtomicRunner(connection, executor)(
-        Attempt(unpack_message(order["message"])), lambda: bench
-    )
+    found = AtomicRunner(connection, executor)(Attempt(message), lambda: bench)
+    assert found is not None  # noqa: S101 - nobody else ends its attempts
     if isinstance(found, Undone):
         return {"outcome": pack_outcome(found.outcome, actor.retryable), "unsure": found.unsure}
-    assert found is not None  # noqa: S101 - nobody else ends its attempts
-    result = found.end.result
-    outcome = Outcome(
-        data="" if result is None else result.data,
-        started_when=0 if result is None else result.started_ns or 0,
-        finished_when=0 if result is None else result.finished_ns or 0,
-    )
-    return {"outcome": pack_outcome(outcome, actor.retryable), "lost": sorted(found.lost)}
+    return {"outcome": pack_outcome(found.outcome, actor.retryable), "lost": sorted(found.lost)}

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
+from django_repid.core.eager import decide
 from django_repid.core.errors import RepidError
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
+from django_repid.core.verdict import Outcome, crashed, hand_back, refuse
 from django_repid.worker.atomic import Undone, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.desk import Desk
@@ -56,9 +57,8 @@ class Ends:
         if isinstance(found, Undone):
             self._judge(attempt, found.outcome, unsure=found.unsure)
             return
-        result = found.end.result
-        spent = 0 if result is None else (result.finished_ns or 0) - (result.started_ns or 0)
-        self._desk.put(self._group(attempt), found.end, spent / 1000, lost=found.lost)
+        spent = _spent_us(found.outcome)
+        self._desk.put(self._group(attempt), found.end, spent, lost=found.lost)
 
     def settled(self, attempt: Attempt, outcome: Outcome, lost: frozenset[int]) -> None:
         """Take a success that was settled elsewhere, unless its lease was lost there."""
@@ -87,7 +87,7 @@ class Ends:
         message, bench = attempt.message, self._desk.bench()
         actor, asked = self._actors[message.key.topic], attempt.cancel_asked
         try:
-            return judge(
+            return decide(
                 message,
                 outcome,
                 actor.retry_policy,

@@ -6,11 +6,13 @@ from typing import Any
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
+from django_repid.core.depends import Injection
 from django_repid.core.errors import ResultInvalid
 from django_repid.core.message import StoredMessage
 from django_repid.core.middleware import Middleware
 from django_repid.core.serializer import unstorable
 from django_repid.core.verdict import Outcome
+from django_repid.worker.inside import Inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Executor:
         """Run a message on the calling thread."""
         self.before(message)
         actor = self.actors[message.key.topic]
-        outcome = attempt(actor, message.payload or "", self.result_limit)
+        outcome = attempt(actor, message, self.result_limit)
         self.after(message, outcome)
         return outcome
 
@@ -46,12 +48,12 @@ class Executor:
             CancelledError: somebody cancelled the task that it runs in.
 
         """
-        actor, payload = self.actors[message.key.topic], message.payload or ""
+        actor = self.actors[message.key.topic]
         if not self.middleware.listens("actor_run"):
-            return await attempt_async(actor, payload, self.result_limit)
+            return await attempt_async(actor, message, self.result_limit)
         event = self._event(message)
         await self.middleware.emit_async("before_actor_run", **event)
-        outcome = await attempt_async(actor, payload, self.result_limit)
+        outcome = await attempt_async(actor, message, self.result_limit)
         try:
             await self.middleware.emit_async("after_actor_run", **event, result=outcome)
         except asyncio.CancelledError:
@@ -67,18 +69,23 @@ class Executor:
         }
 
 
-def attempt(actor: Actor, payload: str, limit: int) -> Outcome:
+def attempt(actor: Actor, message: StoredMessage, limit: int) -> Outcome:
     """Run a sync actor on the calling thread; its result may take `limit` bytes."""
     started = clock.now_ns()
+    inside = None if actor.injection is None else _inside(actor, actor.injection, message, limit)
     try:
-        args, kwargs = actor.converter.convert_inputs(payload)
+        args, kwargs = actor.converter.convert_inputs(message.payload or "")
+        if inside is not None:
+            kwargs.update(inside.fill())
         data = _convert(actor, actor.fn(*args, **kwargs), limit)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is the job's failure
-        return failed(error, started)
-    return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+        outcome = failed(error, started)
+    else:
+        outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+    return outcome if inside is None else inside.end(outcome)
 
 
-async def attempt_async(actor: Actor, payload: str, limit: int) -> Outcome:
+async def attempt_async(actor: Actor, message: StoredMessage, limit: int) -> Outcome:
     """Run an async actor on the running loop; its result may take `limit` bytes.
 
     Raises:
@@ -86,19 +93,28 @@ async def attempt_async(actor: Actor, payload: str, limit: int) -> Outcome:
 
     """
     started = clock.now_ns()
+    inside = None if actor.injection is None else _inside(actor, actor.injection, message, limit)
     try:
-        args, kwargs = actor.converter.convert_inputs(payload)
+        args, kwargs = actor.converter.convert_inputs(message.payload or "")
+        if inside is not None:
+            kwargs.update(await inside.fill_async())
         data = _convert(actor, await actor.fn(*args, **kwargs), limit)
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        task, has_answer = asyncio.current_task(), inside is not None and inside.has_answer
+        if task is not None and task.cancelling() and not has_answer:
             raise
-        return failed(error, started)  # the actor's own doing
+        outcome = failed(error, started)  # the actor's own doing
     except GeneratorExit:
         raise  # the loop itself is going
     except BaseException as error:  # noqa: BLE001 - sys.exit() in a job is its own failure
-        return failed(error, started)
-    return Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+        outcome = failed(error, started)
+    else:
+        outcome = Outcome(data=data, started_when=started, finished_when=clock.now_ns())
+    return outcome if inside is None else await inside.end_async(outcome)
+
+
+def _inside(actor: Actor, injection: Injection, message: StoredMessage, limit: int) -> Inside:
+    return Inside(injection, message, lambda result: _convert(actor, result, limit))
 
 
 def _convert(actor: Actor, value: Any, limit: int) -> str:

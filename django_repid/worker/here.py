@@ -13,10 +13,11 @@ from asgiref.sync import async_to_sync
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
+from django_repid.core.eager import decide
 from django_repid.core.message import Enqueued, MessageState, StoredMessage
 from django_repid.core.protocols import ClaimRequest, Want
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, Outcome, examine, judge
+from django_repid.core.verdict import Bench, Outcome, examine
 from django_repid.worker.atomic import AtomicRunner, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, failed, overdue
@@ -86,7 +87,7 @@ class Here:
         else:
             outcome = self._executor.sync(found)
         spent = outcome.finished_when - outcome.started_when
-        if outcome.success and spent > found.spec.timeout * 1000:
+        if outcome.done and spent > found.spec.timeout * 1000:
             outcome = failed(overdue(found), outcome.started_when)
         return self._settle(self._verdict(found, actor, outcome)), outcome
 
@@ -110,7 +111,14 @@ class Here:
             return failed(overdue(message), started)
 
     def _verdict(self, message: StoredMessage, actor: Actor, outcome: Outcome) -> Settlement:
-        return judge(message, outcome, actor.retry_policy, self._bench(), secrets=actor.secrets)
+        return decide(
+            message,
+            outcome,
+            actor.retry_policy,
+            self._bench(),
+            secrets=actor.secrets,
+            retryable=actor.retryable,
+        )
 
     def _settle(self, end: Settlement) -> Settlement:
         self._settler.pending.append(end)

@@ -68,7 +68,8 @@ class LoopActors:
         outcome: Outcome | None = None
         try:
             outcome = await self._executor.coroutine(message)
-            if attempt.overran and not outcome.success:  # whatever it raised when it was stopped
+            if attempt.overran and not outcome.success and outcome.answer is None:
+                # Whatever it raised when it was stopped.
                 outcome = failed(overdue(message), outcome.started_when)
         except asyncio.CancelledError:
             meaning = self._meaning(attempt)

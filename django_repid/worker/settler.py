@@ -257,4 +257,6 @@ def _verb(end: Settlement) -> str:
         return "ack"
     if end.state is MessageState.DEAD:
         return "nack"
-    return "requeue" if end.processed else "reject"
+    # What is as it was was not tried again, whether or not its actor has run.
+    untouched = end.tries == end.message.tries and end.due_at == end.message.due_at
+    return "reject" if untouched or not end.processed else "requeue"

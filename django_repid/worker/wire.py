@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from django_repid.core.answer import Answer, Verb
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, RoutingKey, StoredMessage
@@ -38,19 +39,22 @@ def pack_outcome(outcome: Outcome, retryable: Retryable) -> dict[str, Any]:
     cause = None if outcome.exception is None else Cause.of(outcome.exception, retryable)
     return {
         "data": outcome.data,
+        "success": outcome.success,
         "started_when": outcome.started_when,
         "finished_when": outcome.finished_when,
         "cause": None if cause is None else dataclasses.asdict(cause),
+        "answer": None if outcome.answer is None else dataclasses.asdict(outcome.answer),
     }
 
 
 def unpack_outcome(packed: dict[str, Any]) -> Outcome:
     """Return the outcome again."""
-    cause = packed["cause"]
+    cause, answer = packed["cause"], packed["answer"]
     return Outcome(
         data=packed["data"],
-        success=cause is None,
+        success=packed["success"],
         exception=None if cause is None else RemoteFailure(Cause(**cause)),
         started_when=packed["started_when"],
         finished_when=packed["finished_when"],
+        answer=None if answer is None else Answer(**{**answer, "verb": Verb(answer["verb"])}),
     )

@@ -12,6 +12,7 @@ from django_repid.core.errors import ConfigurationError
 from django_repid.core.names import check_queue_name
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.version import VERSION
+from django_repid.worker.dependency_pool import dependency_pool
 from django_repid.worker.group import Serving
 from django_repid.worker.health import HealthCheckServer, HealthCheckServerSettings
 from django_repid.worker.identity import describe
@@ -114,6 +115,10 @@ class Worker:
             BrokerUnavailable: the store cannot be reached at the start. Later it is waited for.
 
         """
+        with dependency_pool():
+            return await self._run_once()
+
+    async def _run_once(self) -> Run:
         info = describe(
             name=self.name,
             queues=sorted(self.queues or self.router.queues),

@@ -94,21 +94,30 @@ def test_more_than_one_page_is_shown_oldest_first_and_ends(connection):
     assert [m.key.id_ for m in browse(connection, DEAD)] == ids
 
 
-def test_normal_messages_are_refused(connection):
-    with pytest.raises(ValueError, match="NORMAL"):
-        browse(connection, NORMAL)
+def test_what_is_due_can_be_looked_at_too_and_a_worker_still_runs_it(connection, monkeypatch):
+    monkeypatch.setattr(Mood, "good", True)
+    Job("moody", id_="a", connection=connection).enqueue_sync()
+    (message,) = browse(connection, NORMAL)
+    assert (message.key.id_, message.category) == ("a", NORMAL)
+    assert run(connection) == 1
+    assert browse(connection, NORMAL) == []
+
+
+def test_another_category_is_refused(connection):
+    with pytest.raises(ValueError, match="LOST"):
+        browse(connection, "LOST")
 
 
 def test_a_dead_message_that_is_rescheduled_starts_over_with_all_its_tries(connection, monkeypatch):
     bury(connection, "a", args={"n": 1})
     (message,) = browse(connection, DEAD)
-    asyncio.run(message.reschedule())
+    message.reschedule_sync()
     assert browse(connection, DEAD) == []
     assert run(connection) == 1
     (again,) = browse(connection, DEAD)
     assert again.parameters.retries.already_tried == 1
     monkeypatch.setattr(Mood, "good", True)
-    asyncio.run(again.reschedule())
+    again.reschedule_sync()
     assert run(connection) == 1
     assert browse(connection, DEAD) == []
 
@@ -117,29 +126,29 @@ def test_a_delayed_message_that_is_rescheduled_is_due_now(connection, monkeypatc
     monkeypatch.setattr(Mood, "good", True)
     Job("moody", deferred_until=FAR, connection=connection).enqueue_sync()
     (message,) = browse(connection, DELAYED)
-    asyncio.run(message.reschedule())
+    message.reschedule_sync()
     assert browse(connection, DELAYED) == []
     assert run(connection) == 1
 
 
 def test_a_message_that_is_not_what_it_was_cannot_be_rescheduled(connection):
     bury(connection, "a")
-    (message,) = browse(connection, DEAD)
-    asyncio.run(message.reschedule())
+    (message,), (same,) = browse(connection, DEAD), browse(connection, DEAD)
+    message.reschedule_sync()
     with pytest.raises(LeaseLost, match="a is not DEAD any more"):
-        asyncio.run(message.reschedule())
+        same.reschedule_sync()
 
 
 def test_a_message_whose_id_another_job_has_taken_leaves_that_one_alone(connection, monkeypatch):
     Job("moody", id_="a", deferred_until=FAR, connection=connection).enqueue_sync()
-    (message,) = browse(connection, DELAYED)
+    (message,), (same,) = browse(connection, DELAYED), browse(connection, DELAYED)
     job = Job("moody", id_="a", connection=connection)
     monkeypatch.setattr(Mood, "good", True)
-    asyncio.run(message.reschedule())
+    message.reschedule_sync()
     assert run(connection) == 1
     job.using(deferred_until=FAR).enqueue_sync()
     with pytest.raises(LeaseLost):
-        asyncio.run(message.reschedule())
+        same.reschedule_sync()
     assert len(browse(connection, DELAYED)) == 1
     assert run(connection) == 0
 

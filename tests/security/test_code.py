@@ -22,10 +22,12 @@ IMPORTERS = {
     "discovery.py",  # the installed apps
     "connections.py",  # the settings
     "worker/cell_child.py",  # its worker: where a registered actor stands
+    "worker/child_setup.py",  # its worker: Django's own set-up
 }
 STARTERS = {
     *("management/serving.py", "management/supervisor.py"),  # this very command
     "worker/cell_process.py",  # a cell, for a registered actor
+    "worker/dependency_pool.py",  # for what registered actors depend on
 }
 
 
@@ -81,6 +83,8 @@ def test_only_a_worker_starts_processes_and_no_shell_ever() -> None:
         for path in FILES
         if any(name.startswith(("subprocess.", "os.system", "os.popen")) for name in called(path))
         or any("create_subprocess" in name for name in called(path))
+        or any(name.startswith("multiprocessing") for name in imported(path))
+        or "concurrent.futures.ProcessPoolExecutor" in imported(path)
     }
     shells = {there(p) for p in FILES if any("_shell" in name for name in called(p))}
     shells |= {

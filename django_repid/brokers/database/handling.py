@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from django.db import connections
 
 from django_repid.brokers.database import rows
-from django_repid.brokers.database.access import guarded
+from django_repid.brokers.database.access import guarded, transaction_on
 from django_repid.brokers.database.retention import Retention
 from django_repid.brokers.database.roster import DatabaseRoster
 from django_repid.brokers.database.session import patiently
@@ -52,6 +52,17 @@ class DatabaseHandling(DatabaseRoster):
         if topics is not None:
             found = found.filter(topic__in=topics)
         return [rows.message(row) for row in found.values_list(*rows.MESSAGE_COLUMNS)[:limit]]
+
+    @guarded
+    def flush(self, queue: str, limit: int = 500) -> int:
+        """See `MessageBroker.flush`."""
+        with transaction_on(self.alias):
+            connection = connections[self.alias]
+            statements = statements_for(connection)
+            keys = statements.resting(connection, queue, limit)
+            if keys:
+                statements.remove(connection, keys)
+            return len(keys)
 
     @guarded
     def prune(

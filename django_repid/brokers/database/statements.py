@@ -120,6 +120,19 @@ class Statements:
             )
             return dict(cursor.fetchall())
 
+    def resting(self, connection: BaseDatabaseWrapper, queue: str, limit: int) -> list[int]:
+        """Lock messages of a queue that wait or are dead and that nobody holds; return pks."""
+        keys: list[int] = []
+        with connection.cursor() as cursor:
+            for state in (MessageState.READY, MessageState.DEAD):
+                cursor.execute(
+                    f"SELECT id FROM {self.message} WHERE state = {int(state)} AND queue = %s "
+                    f"LIMIT %s{self.skip_locked}",
+                    [queue, limit - len(keys)],
+                )
+                keys += [row[0] for row in cursor.fetchall()]
+        return keys
+
     def remove(self, connection: BaseDatabaseWrapper, keys: Sequence[int]) -> None:
         """Delete messages that this transaction has locked."""
         with connection.cursor() as cursor:

@@ -69,6 +69,18 @@ class InMemoryHandling:
             )
             return list(itertools.islice(found, limit))
 
+    def flush(self, queue: str, limit: int = 500) -> int:
+        """See `MessageBroker.flush`."""
+        with self._lock:
+            found = [
+                message
+                for message in self._messages.values()
+                if message.key.queue == queue and message.state is not MessageState.RUNNING
+            ][:limit]
+            for message in found:
+                self._drop(message)
+        return len(found)
+
     def prune(
         self,
         dead_before: int,

@@ -142,6 +142,33 @@ class HandlingContract(StageFixture):
 
         assert steps == [2, 2, 1, 0]
 
+    def test_a_flush_removes_what_waits_or_is_dead_in_one_queue(self, stage: Stage) -> None:
+        now = stage.broker.now_us()
+        stage.enqueue(new(id_="dead"))
+        stage.settle(bury(stage.claim_one(), at=now))
+        stage.enqueue(new(id_="runs"))
+        running = stage.claim_one()
+        stage.enqueue(
+            new(id_="due"),
+            new("other", id_="later", run_at=now + HOUR),
+            new(id_="elsewhere", queue="q2"),
+        )
+
+        assert stage.broker.flush("default") == 3
+
+        assert stage.broker.flush("default") == 0
+        assert ids(stage.broker.find(["dead", "due", "later"])) == []
+        assert ids(stage.claim()) == ["elsewhere"]
+        assert stage.settle(ack(running)) == frozenset()
+
+    def test_a_flush_goes_in_steps(self, stage: Stage) -> None:
+        now = stage.broker.now_us()
+        stage.enqueue(*[new() for _ in range(2)])
+        stage.settle(*[bury(message, at=now) for message in stage.claim()])
+        stage.enqueue(*[new() for _ in range(3)])
+
+        assert [stage.broker.flush("default", 2) for _ in range(4)] == [2, 2, 1, 0]
+
     def test_referred_says_which_args_buckets_are_needed(self, stage: Stage) -> None:
         stage.enqueue(new(payload=None, args_id="used"))
 
