@@ -106,8 +106,8 @@ def test_the_log_says_what_was_done(repid_get_event_log: GetEventLogT) -> None:
         "queue_declare",
         "store_bucket",
         "enqueue",
-        "consume",
         "get_bucket",
+        "consume",
         "store_bucket",
         "ack",
     ]
