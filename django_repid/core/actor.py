@@ -15,7 +15,8 @@ from django_repid.core.retry import RetryPolicyT
 class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
-    `atomic`: it runs in one transaction with the settlement of its job. `secrets`: the marks on its
+    `atomic`: it runs in one transaction with the settlement of its job. `run_in_process`: a child
+    process of the worker's runs it. `secrets`: the marks on its
     signature.
     """
 
@@ -27,6 +28,7 @@ class Actor:
     timeout: timedelta | None = None
     retries: int | None = None
     atomic: bool = False
+    run_in_process: bool = False
     is_async: bool = field(init=False)
     secrets: Secrets = field(init=False)
 

@@ -32,6 +32,7 @@ class RouterDefaults:
     converter: ConverterFactory = DefaultConverter
     timeout: timedelta | None = None
     retries: int | None = None
+    run_in_process: bool = False
 
 
 class Router:
@@ -88,18 +89,23 @@ class Router:
         timeout: timedelta | None = None,
         retries: int | None = None,
         atomic: bool = False,
+        run_in_process: bool | None = None,
     ) -> Callable[[F], F]: ...
 
     def actor(self, fn: F | None = None, /, **terms: Any) -> F | Callable[[F], F]:
         """Register a function as an actor, and return it unchanged.
 
         Used bare or with terms: `name` (the function's), `queue`, `retry_policy`, `converter`,
-        `timeout` and `retries` (the router's defaults), `atomic`. A function `async def` runs on
-        the worker's event loop, any other on one of its threads.
+        `timeout`, `retries` and `run_in_process` (the router's defaults), `atomic`. A function
+        `async def` runs on the worker's event loop, any other on one of its threads.
 
         With `atomic=True` a sync actor runs in one transaction with the settlement of its job: what
         it writes to that database, the job's end and its result are there together or not at all,
         whatever is killed and when. For seconds, not minutes; see `docs/howto/exactly-once.md`.
+
+        With `run_in_process=True` a sync actor runs in a child process of the worker's: it takes no
+        CPU from other jobs, and its timeout kills it. As a router's default it holds for the sync
+        actors of a module. See `docs/howto/processes.md`.
 
         Raises:
             ActorConflict: the router has another function of that name.
@@ -121,6 +127,7 @@ class Router:
         timeout: timedelta | None = None,
         retries: int | None = None,
         atomic: bool = False,
+        run_in_process: bool | None = None,
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
@@ -140,6 +147,7 @@ class Router:
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
             atomic=_check_atomic(fn, atomic),
+            run_in_process=_check_process(fn, run_in_process, defaults.run_in_process),
         )
         self._add(actor)
         _actors_of.setdefault(fn, []).append(actor)
@@ -184,6 +192,28 @@ def _check_atomic(fn: Any, atomic: bool) -> bool:
         )
         raise ConfigurationError(message)
     return atomic
+
+
+def _check_process(fn: Any, asked: Any, default: bool) -> bool:
+    is_async = inspect.iscoroutinefunction(fn)
+    if asked is None:
+        asked = default and not is_async
+    if not isinstance(asked, bool):
+        message = f"run_in_process must be True or False, not {asked!r}."
+        raise ConfigurationError(message)
+    if asked and is_async:
+        message = (
+            f"{fn.__qualname__} is async, and runs on the worker's event loop: "
+            "run_in_process=True is for sync actors."
+        )
+        raise ConfigurationError(message)
+    if asked and "<locals>" in fn.__qualname__:
+        message = (
+            f"{fn.__qualname__} is made inside another function, where no other process finds it: "
+            "run_in_process=True is for functions of a module."
+        )
+        raise ConfigurationError(message)
+    return asked
 
 
 def _check_timeout(timeout: timedelta | None) -> timedelta | None:

@@ -36,7 +36,7 @@ from django_repid.core.errors import (
 from django_repid.core.message import StoredMessage
 from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
 from django_repid.core.settlement import Failure, Settlement
-from django_repid.core.suspicion import CONVICTED
+from django_repid.core.suspicion import CONVICTED, ISOLATED
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -167,7 +167,7 @@ def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlemen
 
 def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlement:
     """Decide what follows when the process died that ran this job and nothing else."""
-    level = message.suspicion + 1
+    level = max(message.suspicion, ISOLATED) + 1
     failure = _failure(_unstarted(died), Cause.of(died), bench)
     if level < CONVICTED:
         return settlement.again(

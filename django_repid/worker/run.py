@@ -17,15 +17,15 @@ from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.host import host
 from django_repid.core.protocols import WorkerInfo
 from django_repid.core.verdict import Bench
+from django_repid.worker.apart import Apart
 from django_repid.worker.aside import aside
 from django_repid.worker.atomic import AtomicRunner, check_atomic
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
-from django_repid.worker.cell import Cell
 from django_repid.worker.desk import Desk
 from django_repid.worker.ends import Ends
 from django_repid.worker.executor import Executor
-from django_repid.worker.group import Group, Serving
+from django_repid.worker.group import Processes, Serving, group_up
 from django_repid.worker.health import Health, HealthCheckStatus
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.lanes import LanePool
@@ -58,6 +58,7 @@ class Run:
         *,
         tasks_limit: int,
         threads: int,
+        processes: Processes,
         grace: float,
         signals: Iterable[signal.Signals],
     ) -> None:
@@ -75,11 +76,13 @@ class Run:
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
         self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ends.ended)
         self._on_threads = ActorThreads(threads, self._run_on_thread, self._ends.lost)
-        self._cell = Cell(executor, connection, self._bench, self._ends)
-        self._groups = {
-            True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
-            False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
-        }
+        self._apart = Apart(executor, connection, self._bench, self._ends, processes)
+        self._groups = group_up(
+            actors.values(),
+            on_loop=(tasks_limit, self._on_loop.submit),
+            on_threads=(threads, self._on_threads.submit),
+            in_processes=(processes.count, self._apart.submit),
+        )
         self._heartbeat = self._make_heartbeat(info)
         self._desk = self._make_desk(serving, info.name)
         self._ends.attach(self._groups, self._desk)
@@ -103,11 +106,11 @@ class Run:
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:
         return Desk(
             self._connection,
-            list(self._groups.values()),
+            self._groups,
             serving,
             worker_id=self._heartbeat.claiming_id,
             worker_name=worker_name,
-            isolate=self._cell.submit if Cell.available else self._ends.unfit,
+            isolate=self._apart.isolate,
             give_up=self._give_up_overdue,
             until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
@@ -166,18 +169,18 @@ class Run:
         """Stop claiming, let run what runs, hand back the rest with its counters as they were."""
         self._desk.stop_claiming()
         self._on_loop.hand_back_waiting()
-        for attempt in self._on_threads.not_started():
+        for attempt in (*self._on_threads.not_started(), *self._apart.not_started()):
             self._ends.ended(attempt, None)
         grace = self._grace if self._desk.crash is None else 0.0
         await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
             logger.warning("What still runs is interrupted and handed back.")
-            await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
+            await self._apart.interrupt(_LEAVE_SECONDS)
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
                 self._ends.ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
-        await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
+        await self._apart.interrupt(_LEAVE_SECONDS)
         self._on_threads.close()
         if self._lanes is not None:
             self._lanes.close()
@@ -249,7 +252,7 @@ class Run:
     def _cancel(self, keys: Iterable[int]) -> None:
         wanted = frozenset(keys)
         self._on_loop.cancel(wanted)
-        self._cell.cancel(wanted)
+        self._apart.cancel(wanted)
 
     def _give_up_overdue(self) -> None:
         """End the sync attempts that have overrun; called by the broker thread."""
@@ -285,7 +288,3 @@ class Run:
             "%s: %s.", one.name, "stopping at once" if again else "finishing what runs, then ending"
         )
         self.stop()
-
-
-def _topics(actors: dict[str, Actor], *, is_async: bool) -> frozenset[str]:
-    return frozenset(name for name, actor in actors.items() if actor.is_async is is_async)
