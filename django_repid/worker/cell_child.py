@@ -94,16 +94,18 @@ def _find(order: dict[str, Any]) -> Actor:
 
     """
     name, wanted = order["actor"], (order["module"], order["function"])
-    found: Any = host().find_actor(name)
-    if found is None:
-        found = import_module(order["module"])
-        for part in order["function"].split("."):
-            found = getattr(found, part)
-        found = next((one for one in actors_of(found) if one.name == name), None)
-    if found is None or (found.fn.__module__, found.fn.__qualname__) != wanted:
-        raise LookupError(".".join(wanted))
-    actor: Actor = found
-    return actor
+    known = host().find_actor(name)
+    if known is not None and (known.fn.__module__, known.fn.__qualname__) == wanted:
+        actor: Actor = known
+        return actor
+    # One of a router that is handed to the worker, beside those of the project.
+    found: Any = import_module(order["module"])
+    for part in order["function"].split("."):
+        found = getattr(found, part, None)
+    for one in actors_of(found):
+        if one.name == name and (one.fn.__module__, one.fn.__qualname__) == wanted:
+            return one
+    raise LookupError(".".join(wanted))
 
 
 def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:

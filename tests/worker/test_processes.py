@@ -178,7 +178,7 @@ def test_no_more_processes_are_started_than_jobs_wait() -> None:
 
     async def scene(_: Worker) -> set[int]:
         found = set()
-        for _ in range(4):
+        for _number in range(4):
             job = Job("pid", connection=connection)
             await job.enqueue()
             found.add((await job.wait(30)).value)
@@ -435,7 +435,7 @@ def test_async_actors_and_those_that_no_process_could_find_are_refused() -> None
     with pytest.raises(ConfigurationError, match=r"inner is made inside another function"):
         Router().actor(run_in_process=True)(inner)
     with pytest.raises(ConfigurationError, match="must be True or False, not 1"):
-        Router().actor(run_in_process=1)(at_home)  # type: ignore[arg-type]  # that is the test
+        Router().actor(run_in_process=1)(at_home)  # type: ignore[call-overload]  # that is the test
 
 
 def test_an_actor_of_a_script_is_refused_when_the_worker_starts(
