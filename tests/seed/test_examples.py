@@ -61,8 +61,8 @@ def test_block_enqueue_passes_the_arguments_to_the_actor(store):
     def after_store_bucket(payload):
         stored.append(payload)
 
-    connection.middleware.add_subscriber(after_store_bucket)
     store.run(play(block("enqueue")), connection)
+    connection.middleware.add_subscriber(after_store_bucket)
     assert store.work(connection, router) == 1
     assert [bucket.value for bucket in stored] == [MESSAGES]
 
