@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from django_repid import Router
+from django_repid import MessageDependency, Router
 from tests.shop.models import Order
 
 router = Router()
@@ -77,6 +77,13 @@ def poison_on_thread(how: str, folder: str) -> None:
 @router.actor(atomic=True, retries=1)
 def place_order(number: int) -> int:
     return Order.objects.create(number=number).pk
+
+
+@router.actor(atomic=True)
+def order_and_answer(number: int, verb: str, msg: MessageDependency) -> None:
+    Order.objects.create(number=number)
+    msg.set_result(number)
+    getattr(msg, f"{verb}_sync")()
 
 
 @router.actor(atomic=True)
