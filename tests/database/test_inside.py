@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection, transaction
 
 from django_repid import (
@@ -219,7 +219,7 @@ def test_a_message_is_answered_from_outside(verb: Verb) -> None:
         async for message in Queue().get_messages():
             await getattr(message, verb)()
 
-    asyncio.run(main())
+    async_to_sync(main)()
     stays = {"ack": [], "nack": [("dead", 0)], "retry": [("ready", 1)]}
     stays |= {"force_retry": [("ready", 1)]}
     assert left() == stays.get(verb, [("ready", 0)])
