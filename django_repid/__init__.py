@@ -38,7 +38,7 @@ from django_repid.core.message_dependency import MessageDependency
 from django_repid.core.middleware import Middleware
 from django_repid.core.queue import Queue
 from django_repid.core.redaction import Secret
-from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
+from django_repid.core.retry import RetryAfter, RetryPolicyT, default_retry_policy_factory
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.serializer import SerializerT, default_serializer
 from django_repid.core.version import VERSION
@@ -111,6 +111,7 @@ __all__ = [
     "RepidError",
     "ResultBucket",
     "ResultInvalid",
+    "RetryAfter",
     "RetryPolicyT",
     "Router",
     "RouterDefaults",

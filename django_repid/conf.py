@@ -110,6 +110,9 @@ def problems(alias: str) -> Iterable[str]:
     if _SECRETS in options and alias != "default":
         # Pages and errors know no alias; names that nothing heeds would be a trap.
         yield f"{place}['OPTIONS']: {_SECRETS} holds for the whole process: say it in 'default'."
+    if "CONVERTER" in options and alias != "default":
+        # An actor is registered once, whichever connection its jobs come from.
+        yield f"{place}['OPTIONS']: CONVERTER holds for the whole process: say it in 'default'."
 
 
 def _raw() -> Mapping[str, Any]:
@@ -151,6 +154,10 @@ def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
     if key == _SECRETS and not _are_names(value):
         yield f"{place} must be a list of names that hold letters, not {value!r}."
     if key not in _NUMBERS:
+        return
+    if _NUMBERS[key].type is bool:
+        if not isinstance(value, bool):
+            yield f"{place} must be True or False, not {value!r}."
         return
     whole = _NUMBERS[key].type is int
     kind = numbers.Integral if whole else numbers.Real

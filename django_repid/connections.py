@@ -4,8 +4,10 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import tzinfo
+from functools import partial
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -17,8 +19,11 @@ from django_repid import conf, scope
 from django_repid.core.config import Config
 from django_repid.core.connection import Connection
 from django_repid.core.errors import ConfigurationError
-from django_repid.core.host import Host
+from django_repid.core.host import Host, host
+from django_repid.core.message import Enqueued
 from django_repid.core.serializer import default_serializer
+from django_repid.signals import job_failed
+from django_repid.worker.here import Here
 
 logger = logging.getLogger("django_repid")
 
@@ -62,7 +67,7 @@ def make(given: conf.AliasSettings) -> Connection:
         ConfigurationError: a dotted path leads nowhere, or a broker refuses its arguments.
 
     """
-    return Connection(
+    made = Connection(
         _broker("MESSAGE_BROKER", given.alias, given.message_broker),
         _broker("ARGS_BUCKET_BROKER", given.alias, given.args_bucket_broker),
         _broker(
@@ -75,6 +80,17 @@ def make(given: conf.AliasSettings) -> Connection:
         serializer=None if given.serializer is None else load(given.serializer, "SERIALIZER"),
         alias=given.alias,
     )
+    if given.options.eager:
+        made.run_at_once = partial(_run_at_once, made)
+    return made
+
+
+def _run_at_once(connection: Connection, written: Sequence[Enqueued]) -> None:
+    """Run what has just been enqueued; see `EAGER`."""
+    topics = {one.key.topic for one in written}
+    found = {topic: host().find_actor(topic) for topic in topics}
+    known = {topic: actor for topic, actor in found.items() if actor is not None}
+    Here(connection, known).at_once(written)
 
 
 def configure() -> None:
@@ -155,6 +171,10 @@ class DjangoHost(Host):
         """See `Host.find_actor`."""
         return self._actors.find_actor(name)
 
+    def find_actors(self) -> dict[str, Any]:
+        """See `Host.find_actors`."""
+        return dict(self._actors.router().actors)
+
     def guard_sync(self, twin: str) -> None:
         """See `Host.guard_sync`: Django's own guard, with its own way of switching it off."""
         try:
@@ -176,6 +196,14 @@ class DjangoHost(Host):
     def thread_scope(self) -> AbstractContextManager[None]:
         """See `Host.thread_scope`."""
         return scope.thread_scope()
+
+    def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
+        """See `Host.hears_failures`."""
+        return job_failed.has_listeners(fn)
+
+    def job_failed(self, fn: Callable[..., Any] | None, details: dict[str, Any]) -> None:
+        """See `Host.job_failed`: the signal. Django logs what a receiver raises."""
+        job_failed.send_robust(sender=fn, **details)
 
     def enqueued(self, connection: Connection) -> None:
         """Under DEBUG, say about once a minute if no worker is there to run what is enqueued."""

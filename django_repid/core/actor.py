@@ -10,6 +10,7 @@ from django_repid.core.converter import ConverterT
 from django_repid.core.depends import Injection
 from django_repid.core.redaction import Secrets
 from django_repid.core.retry import RetryPolicyT
+from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.schedule import Schedule
 
 
@@ -17,9 +18,9 @@ from django_repid.core.schedule import Schedule
 class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
-    `atomic`: it runs in one transaction with the settlement of its job. `schedule`: of the
-    recurring job that it declares. `injection`: the parameters that a worker fills, if there are
-    any. `secrets`: the marks on its signature.
+    `retryable`: the exceptions that are worth another try. `atomic`: it runs in one transaction
+    with the settlement of its job. `schedule`: of the recurring job that it declares. `injection`:
+    the parameters that a worker fills, if there are any. `secrets`: the marks on its signature.
     """
 
     fn: Callable[..., Any]
@@ -29,6 +30,7 @@ class Actor:
     converter: ConverterT
     timeout: timedelta | None = None
     retries: int | None = None
+    retryable: Retryable = ALL
     atomic: bool = False
     schedule: Schedule | None = None
     injection: Injection | None = None

@@ -4,29 +4,24 @@ import hashlib
 import traceback as tracebacks
 from collections.abc import Container
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from django_repid.core import clock
 from django_repid.core.config import Config
-from django_repid.core.errors import (
-    ArgsBucketMissing,
-    ArgsInvalid,
-    Quarantined,
-    RepidError,
-    ResultInvalid,
-    TtlExpired,
-    UpstreamFailed,
-)
+from django_repid.core.errors import RepidError
 from django_repid.core.redaction import hide_arguments
+from django_repid.core.retry import RetryAfter
+from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.serializer import escaped, printable
-
-#: Failures that another try cannot mend.
-_FINAL = (ArgsInvalid, ArgsBucketMissing, ResultInvalid, UpstreamFailed, TtlExpired, Quarantined)
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """What is kept of an exception: every text of it can be stored in any database.
 
-    `fingerprint` is equal for failures with one cause. `final`: another try cannot mend it.
+    `fingerprint` is equal for failures with one cause. `final`: there is to be no other try.
+    `again_in`, `again_at`: when the next try is, if the actor said so; microseconds from the
+    verdict on, or since the epoch.
     """
 
     name: str
@@ -34,18 +29,23 @@ class Cause:
     traceback: str
     fingerprint: str
     final: bool
+    again_in: int | None = None
+    again_at: int | None = None
 
     @classmethod
-    def of(cls, exception: BaseException) -> "Cause":
-        """Return what is kept of an exception."""
+    def of(cls, exception: BaseException, retryable: Retryable = ALL) -> "Cause":
+        """Return what is kept of an exception; one of another process was weighed up there."""
         if isinstance(exception, RemoteFailure):
             return exception.cause
+        again_in, again_at = _asked(exception)
         return cls(
             name=type(exception).__name__,
             text=escaped(_text_of(exception)),
             traceback=escaped("".join(tracebacks.format_exception(exception))),
             fingerprint=_fingerprint(exception),
-            final=isinstance(exception, _FINAL),
+            final=exception not in retryable,
+            again_in=again_in,
+            again_at=again_at,
         )
 
     def hiding(self, payload: str | None, secrets: Container[str]) -> "Cause":
@@ -69,6 +69,15 @@ class RemoteFailure(RepidError):
     def __init__(self, cause: Cause) -> None:
         super().__init__(cause.text)
         self.cause = cause
+
+
+def _asked(exception: BaseException) -> tuple[int | None, int | None]:
+    """Return when an exception asks for the next try: from now on, or at a moment."""
+    if not isinstance(exception, RetryAfter):
+        return None, None
+    if isinstance(exception.delay, datetime):
+        return None, clock.to_us(exception.delay)
+    return clock.span_us(exception.delay), None
 
 
 def _text_of(exception: BaseException) -> str:

@@ -4,8 +4,16 @@ Everything here is synchronous; `run` is the one way from a coroutine to it.
 """
 
 import contextvars
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, contextmanager
 from typing import ClassVar, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -55,6 +63,8 @@ class Connection:
         self.alias = alias
         self.middleware = Middleware()
         self.is_open = False
+        #: Called with what has just been written, on its thread: runs it there (see `EAGER`).
+        self.run_at_once: Callable[[Sequence[Enqueued]], None] | None = None
 
     def __repr__(self) -> str:
         return f"<Connection {self.alias}: {type(self.message_broker).__name__}>"
@@ -76,7 +86,9 @@ class Connection:
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call `function` from a coroutine, on the thread that Django's connections live on."""
         # Async subscribers are called from synchronous code there, which no event loop may run in.
-        if not self.blocking and not self.middleware.has_async:
+        # Jobs that are run there at once may be coroutines, which need a loop to be run on.
+        async_inside = self.middleware.has_async or self.run_at_once is not None
+        if not self.blocking and not async_inside:
             return function(*args, **kwargs)
         return await sync_to_async(function, thread_sensitive=True)(*args, **kwargs)
 
@@ -180,6 +192,17 @@ class _ProcessDefault:
 _context_default: contextvars.ContextVar[Connection | None] = contextvars.ContextVar(
     "django_repid_connection", default=None
 )
+
+
+@contextmanager
+def default_connection(connection: Connection) -> Iterator[Connection]:
+    """Make a connection the process's default inside the block, from synchronous code."""
+    stack = _ProcessDefault.stack
+    stack.append(connection)
+    try:
+        yield connection
+    finally:
+        stack[:] = [one for one in stack if one is not connection]
 
 
 class Repid:

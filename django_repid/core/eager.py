@@ -23,6 +23,7 @@ from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.errors import RepidError
 from django_repid.core.message import StoredMessage
 from django_repid.core.retry import RetryPolicyT, backoff
+from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import (
     Bench,
@@ -30,6 +31,7 @@ from django_repid.core.verdict import (
     cancelled,
     failure_of,
     hand_back,
+    judge,
     onward,
     result_of,
 )
@@ -40,6 +42,30 @@ class Nacked(RepidError):
 
     def __init__(self) -> None:
         super().__init__("It was put aside by nack().")
+
+
+def decide(
+    message: StoredMessage,
+    outcome: Outcome,
+    policy: RetryPolicyT,
+    bench: Bench,
+    *,
+    cancel_asked: bool = False,
+    secrets: Container[str] = (),
+    retryable: Retryable = ALL,
+) -> Settlement:
+    """Decide what follows from an attempt: what its actor said, else what `judge` says."""
+    if outcome.answer is not None:
+        return answered(message, outcome, policy, bench, cancel_asked=cancel_asked, secrets=secrets)
+    return judge(
+        message,
+        outcome,
+        policy,
+        bench,
+        cancel_asked=cancel_asked,
+        secrets=secrets,
+        retryable=retryable,
+    )
 
 
 def answered(

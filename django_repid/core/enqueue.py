@@ -1,10 +1,12 @@
 """The way of new messages into their stores, from coroutines and from synchronous code."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from django_repid.core.bucket import args_record
 from django_repid.core.connection import Connection
 from django_repid.core.message import Enqueued, NewMessage
+from django_repid.core.middleware import Middleware
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,14 @@ def place_sync(orders: Sequence[Order]) -> list[Enqueued]:
     answers: dict[int, Enqueued] = {}
     for connection, places in _by_connection(orders):
         messages = [orders[place].message for place in places]
-        listened = connection.middleware.listens("enqueue")
-        if listened:
-            for message in messages:
-                connection.middleware.emit("before_enqueue", **_arguments(message))
+        events = list(_events(connection.middleware, messages))
+        for verb, arguments in events:
+            connection.middleware.emit(f"before_{verb}", **arguments)
         written = connection.enqueue(messages)
-        if listened:
-            for message in messages:
-                connection.middleware.emit("after_enqueue", **_arguments(message), result=None)
+        for verb, arguments in events:
+            connection.middleware.emit(f"after_{verb}", **arguments, result=None)
+        if connection.run_at_once is not None:
+            connection.run_at_once(written)
         answers.update(zip(places, written, strict=True))
     return [answers[place] for place in range(len(orders))]
 
@@ -37,16 +39,14 @@ async def place(orders: Sequence[Order]) -> list[Enqueued]:
     answers: dict[int, Enqueued] = {}
     for connection, places in _by_connection(orders):
         messages = [orders[place].message for place in places]
-        listened = connection.middleware.listens("enqueue")
-        if listened:
-            for message in messages:
-                await connection.middleware.emit_async("before_enqueue", **_arguments(message))
+        events = list(_events(connection.middleware, messages))
+        for verb, arguments in events:
+            await connection.middleware.emit_async(f"before_{verb}", **arguments)
         written = await connection.run(connection.enqueue, messages)
-        if listened:
-            for message in messages:
-                await connection.middleware.emit_async(
-                    "after_enqueue", **_arguments(message), result=None
-                )
+        for verb, arguments in events:
+            await connection.middleware.emit_async(f"after_{verb}", **arguments, result=None)
+        if connection.run_at_once is not None:
+            await connection.run(connection.run_at_once, written)
         answers.update(zip(places, written, strict=True))
     return [answers[place] for place in range(len(orders))]
 
@@ -58,6 +58,20 @@ def _by_connection(orders: Sequence[Order]) -> Iterator[tuple[Connection, list[i
     yield from groups.items()
 
 
-def _arguments(message: NewMessage) -> dict[str, object]:
-    payload = message.payload if message.args is None else message.args
-    return {"key": message.key, "payload": payload or "", "params": message.parameters}
+def _events(
+    middleware: Middleware, messages: Iterable[NewMessage]
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield the events of messages that somebody listens to: their args buckets, and themselves."""
+    if not middleware.has_subscribers:
+        return
+    stores, enqueues = middleware.listens("store_bucket"), middleware.listens("enqueue")
+    for message in messages:
+        record = args_record(message) if stores else None
+        if record is not None:
+            yield "store_bucket", {"id_": record.id_, "payload": record.bucket}
+        if enqueues:
+            payload = message.payload if message.args is None else message.args
+            yield (
+                "enqueue",
+                {"key": message.key, "payload": payload or "", "params": message.parameters},
+            )

@@ -5,6 +5,7 @@ stands in `django_repid.connections` and is installed by its `AppConfig`.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -39,6 +40,10 @@ class Host:
         """Return the registered `Actor` of this name, or None if this process knows none."""
         return None
 
+    def find_actors(self) -> dict[str, Any]:
+        """Return every registered `Actor` by its name."""
+        return {}
+
     def guard_sync(self, twin: str) -> None:
         """Raise if the calling thread runs an event loop: blocking calls would stall it.
 
@@ -59,6 +64,13 @@ class Host:
 
     def enqueued(self, connection: Any) -> None:
         """Be told of every enqueue, on its thread."""
+
+    def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
+        """Whether anybody wants to be told of jobs of this actor that failed for good."""
+        return False
+
+    def job_failed(self, fn: Callable[..., Any] | None, details: dict[str, Any]) -> None:
+        """Tell that a job has failed for good; may block."""
 
     #: What a new process must call first, as "module:function".
     child_setup: str | None = None

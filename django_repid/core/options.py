@@ -25,3 +25,4 @@ class Options:
     database_lanes: int = 16
     tasks_limit: int = 1000
     graceful_shutdown_seconds: float = 25.0
+    eager: bool = False

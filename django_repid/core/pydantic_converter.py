@@ -2,16 +2,18 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, NotRequired, Required
+from typing import Annotated, Any, Literal, NotRequired, Required
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
 from typing_extensions import TypedDict
 
+from django_repid.core.annotations import evaluated_signature
 from django_repid.core.arguments import Arguments, serialize_result
 from django_repid.core.config import Config
 from django_repid.core.errors import ArgsInvalid, ConfigurationError, ResultInvalid
-from django_repid.core.redaction import NO_MARKS, Secrets, hide_arguments, is_secret_name
+from django_repid.core.redaction import NO_MARKS, Secrets, hide_arguments, readable_place
 
 _KINDS = inspect.Parameter
 
@@ -19,8 +21,10 @@ _KINDS = inspect.Parameter
 class PydanticConverter:
     """Validates arguments and results against the annotations of the actor.
 
-    Parameters without an annotation take anything. Unknown names are an error, unless the actor
-    takes `**kwargs`. `*args` cannot be validated by name and is refused: `BasicConverter` takes it.
+    Parameters without an annotation take anything, and so do those whose annotation names what
+    cannot be found at run time. Aliases and defaults of a pydantic `Field` hold. Unknown names are
+    an error, unless the actor takes `**kwargs`. `*args` cannot be validated by name and is refused:
+    `BasicConverter` takes it.
 
     Raises:
         ConfigurationError: at registration: an annotation that pydantic cannot read.
@@ -29,7 +33,7 @@ class PydanticConverter:
 
     def __init__(self, fn: Callable[..., Any]) -> None:
         try:
-            signature = inspect.signature(fn, eval_str=True)
+            signature = evaluated_signature(fn, strictly=True)
             self._inputs = _input_adapter(fn.__name__, signature)
             self._rest = _rest_adapter(signature)
             self._output = _output_adapter(signature.return_annotation)
@@ -94,14 +98,26 @@ def _input_adapter(name: str, signature: inspect.Signature) -> TypeAdapter[dict[
                 "name: register it with converter=BasicConverter."
             )
             raise ConfigurationError(message)
-        annotation = Any if parameter.annotation is _KINDS.empty else parameter.annotation
-        presence: Any = Required if parameter.default is _KINDS.empty else NotRequired
-        fields[parameter.name] = presence[annotation]
+        fields[parameter.name] = _field(parameter)
     made: Any = TypedDict  # to the type checker a form of syntax, here made at run time
     typed = made(f"{name}_arguments", fields)
-    typed.__pydantic_config__ = ConfigDict(extra=extra)
+    # By name besides an alias: that is how `Job.of` sends it.
+    typed.__pydantic_config__ = ConfigDict(extra=extra, populate_by_name=True)
     adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(typed)
     return adapter
+
+
+def _field(parameter: inspect.Parameter) -> Any:
+    annotation: Any = Any if parameter.annotation is _KINDS.empty else parameter.annotation
+    fields = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, FieldInfo)]
+    if isinstance(parameter.default, FieldInfo):  # def actor(n: int = Field(alias="number"))
+        fields = [parameter.default]
+        annotation = Annotated[annotation, parameter.default]
+    elif parameter.default is not _KINDS.empty:
+        return NotRequired[annotation]
+    # What a Field has as its default pydantic fills in.
+    filled = any(not field.is_required() for field in fields)
+    return NotRequired[annotation] if filled else Required[annotation]
 
 
 def _rest_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, Any]] | None:
@@ -128,9 +144,6 @@ def _explain(error: ValidationError, secrets: Secrets) -> str:
 
 
 def _finding(place: tuple[int | str, ...], kind: str, text: str, secrets: Secrets) -> str:
-    for end, part in enumerate(place, 1):
-        name = str(part)
-        if (end == 1 and name in secrets) or is_secret_name(name, Config.SECRET_ARGUMENTS):
-            # What is below is secret too, keys as well; some texts say what was given.
-            return f"{'.'.join(map(str, place[:end]))}: {kind}"
-    return f"{'.'.join(map(str, place)) or 'value'}: {text}"
+    where, is_secret = readable_place(place, Config.SECRET_ARGUMENTS, secrets)
+    # Some texts say what was given.
+    return f"{where or 'value'}: {kind if is_secret else text}"

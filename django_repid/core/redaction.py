@@ -7,11 +7,12 @@ An argument is secret by its mark, `Annotated[str, Secret]`, or by its name, at 
 import inspect
 import json
 import re
-import types
 import typing
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from django_repid.core.annotations import evaluate, space_of
 
 #: Names whose values are secret unless the settings say other ones. Compared by their ends.
 SECRET_ARGUMENTS: tuple[str, ...] = (
@@ -58,15 +59,15 @@ class Secrets:
         except ValueError:  # a builtin without one
             return cls()
         kinds = inspect.Parameter
-        named, spared, rest = set(), set(), False
+        named, spared, rest = set[str](), set[str](), False
         for name, parameter in signature.parameters.items():
-            marked = _is_marked(evaluated(parameter.annotation, fn), {})
+            annotation = evaluated(parameter.annotation, fn)
+            marked = _is_marked(annotation, {})
             if parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL):
                 rest = rest or marked
-            elif marked:
-                named.add(name)
             else:
-                spared.add(name)
+                travels_as = {name, *_aliases(annotation, parameter.default)}
+                (named if marked else spared).update(travels_as)
         result = _is_marked(evaluated(signature.return_annotation, fn), {})
         return cls(frozenset(named), frozenset(spared) if rest else None, result)
 
@@ -96,6 +97,17 @@ def is_secret_name(name: str, names: Iterable[str]) -> bool:
 def plain_name(name: str) -> str:
     """Return a name as it is compared: without case, signs, last digits and a plural's s."""
     return _PLURAL.sub("", _SIGN.sub("", name).lower().rstrip("0123456789"))
+
+
+def readable_place(
+    place: Iterable[object], names: Iterable[str], marks: Container[str] = ()
+) -> tuple[str, bool]:
+    """Return where in the arguments something is, up to the first secret, and whether it is one."""
+    names, parts = tuple(names), [str(part) for part in place]
+    for end, part in enumerate(parts, 1):
+        if (end == 1 and part in marks) or is_secret_name(part, names):
+            return ".".join(parts[:end]), True  # what is below is secret too, keys as well
+    return ".".join(parts), False
 
 
 def without_secrets(value: Any, names: Collection[str], marks: Container[str] = ()) -> Any:
@@ -161,11 +173,8 @@ def _leaves(value: Any) -> Iterable[str]:
 
 def evaluated(annotation: Any, fn: Callable[..., Any]) -> Any:
     """Return an annotation that was postponed; as the text it is where it cannot be had."""
-    space = getattr(inspect.unwrap(fn), "__globals__", {})
-    holder = types.FunctionType((lambda: None).__code__, space)
-    holder.__annotations__ = {"it": annotation}
     try:
-        return typing.get_type_hints(holder, include_extras=True)["it"]
+        return evaluate(annotation, space_of(fn))
     except Exception:  # noqa: BLE001 - evaluating an annotation can raise anything
         return annotation
 
@@ -190,6 +199,16 @@ def _is_marked(annotation: Any, seen: dict[int, Any]) -> bool:
     ):
         return True
     return any(_is_marked(part, seen) for part in _parts(annotation))
+
+
+def _aliases(annotation: Any, default: Any) -> Iterable[str]:
+    """Return the other names of a parameter: those of pydantic's `Field`."""
+    for extra in (*getattr(annotation, "__metadata__", ()), default):
+        for alias in (getattr(extra, "alias", None), getattr(extra, "validation_alias", None)):
+            for one in getattr(alias, "choices", (alias,)):  # AliasChoices
+                first = next(iter(getattr(one, "path", (one,))), None)  # AliasPath
+                if isinstance(first, str):
+                    yield first
 
 
 def _parts(annotation: Any) -> Iterable[Any]:

@@ -13,7 +13,8 @@ from django_repid.core.converter import ConverterT, DefaultConverter
 from django_repid.core.depends import Injection
 from django_repid.core.errors import ActorConflict, ConfigurationError, InvalidJob
 from django_repid.core.names import check_actor_name, check_queue_name
-from django_repid.core.retry import RetryPolicyT, default_retry_policy_factory
+from django_repid.core.retry import RetryPolicyT, checked_policy, default_retry_policy_factory
+from django_repid.core.retryable import ClassesGiven, checked
 from django_repid.core.terms import check_recurrence
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +35,14 @@ class RouterDefaults:
     converter: ConverterFactory = DefaultConverter
     timeout: timedelta | None = None
     retries: int | None = None
+    retry_on: ClassesGiven | None = None
+    give_up_on: ClassesGiven | None = None
+
+    def __post_init__(self) -> None:
+        checked_policy(self.retry_policy)
+        _check_timeout(self.timeout)
+        _check_retries(self.retries)
+        checked(self.retry_on, self.give_up_on)
 
 
 class Router:
@@ -89,6 +98,8 @@ class Router:
         converter: ConverterFactory | None = None,
         timeout: timedelta | None = None,
         retries: int | None = None,
+        retry_on: ClassesGiven | None = None,
+        give_up_on: ClassesGiven | None = None,
         atomic: bool = False,
         deferred_by: timedelta | None = None,
         cron: str | None = None,
@@ -99,8 +110,11 @@ class Router:
         """Register a function as an actor, and return it unchanged.
 
         Used bare or with terms: `name` (the function's), `queue`, `retry_policy`, `converter`,
-        `timeout` and `retries` (the router's defaults), `atomic`. A function `async def` runs on
-        the worker's event loop, any other on one of its threads.
+        `timeout`, `retries`, `retry_on` and `give_up_on` (the router's defaults), `atomic`. A
+        function `async def` runs on the worker's event loop, any other on one of its threads.
+
+        `retry_on`: exceptions, one class or several; any other fails for good at once.
+        `give_up_on`: these fail for good at once, whatever tries are left and `retry_on` says.
 
         With `atomic=True` a sync actor runs in one transaction with the settlement of its job: what
         it writes to that database, the job's end and its result are there together or not at all,
@@ -130,6 +144,8 @@ class Router:
         converter: ConverterFactory | None = None,
         timeout: timedelta | None = None,
         retries: int | None = None,
+        retry_on: ClassesGiven | None = None,
+        give_up_on: ClassesGiven | None = None,
         atomic: bool = False,
         deferred_by: timedelta | None = None,
         cron: str | None = None,
@@ -150,10 +166,16 @@ class Router:
             fn=fn,
             name=full_name,
             queue=queue,
-            retry_policy=retry_policy or defaults.retry_policy,
+            retry_policy=checked_policy(
+                defaults.retry_policy if retry_policy is None else retry_policy
+            ),
             converter=(converter or defaults.converter)(injection.visible if injection else fn),
             timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
             retries=_check_retries(defaults.retries if retries is None else retries),
+            retryable=checked(
+                defaults.retry_on if retry_on is None else retry_on,
+                defaults.give_up_on if give_up_on is None else give_up_on,
+            ),
             atomic=_check_atomic(fn, atomic),
             injection=injection,
             schedule=None if schedule is None else replace(schedule, declared=True),

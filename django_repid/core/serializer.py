@@ -49,10 +49,18 @@ def _plain(value: Any) -> Any:
     raise TypeError(message)
 
 
+def _finite(value: Decimal) -> str:
+    if not value.is_finite():
+        message = f"{value} has no form in JSON"
+        raise ValueError(message)
+    return str(value)
+
+
 _TURNS: tuple[tuple[Any, Any], ...] = (
     ((datetime, date, time), lambda value: value.isoformat()),
     (timedelta, timedelta.total_seconds),
-    ((Decimal, UUID), str),
+    (Decimal, _finite),
+    (UUID, str),
     (Enum, lambda value: value.value),
     ((set, frozenset), list),
     (Mapping, dict),

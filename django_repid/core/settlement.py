@@ -60,7 +60,11 @@ class Settlement:
     @property
     def failed_for_good(self) -> bool:
         """Whether the job, or this occurrence of it, will not be tried again."""
-        return self.state is MessageState.DEAD or (self.recurs and self.failure is not None)
+        if self.state is MessageState.DEAD:
+            return True
+        result = self.result
+        failed = self.failure is not None or (result is not None and not result.success)
+        return self.recurs and failed
 
 
 def gone(message: StoredMessage, *, result: BucketRecord | None, processed: bool) -> Settlement:

@@ -5,8 +5,10 @@ attempt                                    settlement
 =========================================  ==================================================
 succeeded                                  row gone, result stored
 failed, tries left                         ready again after the back-off, failure kept
+failed with RetryAfter, tries left         ready again when it says, failure kept
 failed, no tries left                      dead letter, failed result and failure stored
-failed for good (arguments, result)        dead letter at once, whatever tries are left
+failed for good (arguments, result, or     dead letter at once, whatever tries are left
+as `retry_on` and `give_up_on` say)
 failed or not started, cancel asked        row gone, failed result "Cancelled" stored
 not started within its ttl                 dead letter, failed result "TtlExpired" stored
 its chosen args bucket is not there yet    ready again after a short while, at no cost of a try
@@ -38,6 +40,7 @@ from django_repid.core.errors import (
 )
 from django_repid.core.message import StoredMessage
 from django_repid.core.retry import RetryPolicyT, backoff
+from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.suspicion import CONVICTED
 
@@ -86,6 +89,7 @@ def judge(
     *,
     cancel_asked: bool = False,
     secrets: Container[str] = (),
+    retryable: Retryable = ALL,
 ) -> Settlement:
     """Decide what follows from an attempt of `message`. `secrets`: arguments that nobody reads."""
     if outcome.success:
@@ -93,7 +97,7 @@ def judge(
         return end if cancel_asked else onward(end, outcome, bench)
     exception = outcome.exception
     assert exception is not None  # noqa: S101 - an outcome without success has one
-    cause = Cause.of(exception).hiding(message.payload, secrets)
+    cause = Cause.of(exception, retryable).hiding(message.payload, secrets)
     outcome = replace(outcome, exception=RemoteFailure(cause))
     failure = failure_of(outcome, cause, bench)
     tries = message.tries + 1
@@ -110,10 +114,8 @@ def judge(
             processed=True,
         )
         return onward(end, outcome, bench)
-    wait = clock.span_us(backoff(policy, tries))
-    return settlement.again(
-        message, run_at=bench.now + wait, tries=tries, failure=failure, processed=True
-    )
+    run_at = _next_try(cause, policy, tries, bench.now)
+    return settlement.again(message, run_at=run_at, tries=tries, failure=failure, processed=True)
 
 
 def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
@@ -264,6 +266,15 @@ def _without_arguments(message: StoredMessage, bench: Bench, args_wait_us: int) 
         suspicion=message.suspicion,
         waits_for=message.args_id,
     )
+
+
+def _next_try(cause: Cause, policy: RetryPolicyT, number: int, now: int) -> int:
+    """Return when a job is tried again: as its actor asked, else by its policy."""
+    if cause.again_at is not None:
+        return max(cause.again_at, now)
+    if cause.again_in is not None:
+        return now + cause.again_in
+    return now + clock.span_us(backoff(policy, number))
 
 
 def _unstarted(error: Exception) -> Outcome:

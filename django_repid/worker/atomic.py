@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection
-from django_repid.core.eager import answered
+from django_repid.core.eager import decide
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.message import StoredMessage
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, Outcome, judge
+from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, attempt, failed, overdue
 from django_repid.worker.settler import announce
@@ -125,8 +125,7 @@ class AtomicRunner:
             raise _Undo(None)
         message, connection = one.message, self._connection
         actor = self._executor.actors[message.key.topic]
-        rule = judge if outcome.answer is None else answered
-        end = rule(message, outcome, actor.retry_policy, bench)
+        end = decide(message, outcome, actor.retry_policy, bench)
         announce(connection.middleware, "before", [end])
         if lost := connection.settle([end]):
             raise _Undo(Written(end, lost, outcome))

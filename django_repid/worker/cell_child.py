@@ -103,8 +103,10 @@ def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:
         if order["atomic"] is not None:
             return _run_atomically(actor, message, order["atomic"], limit)
         if actor.is_async:
-            return {"outcome": pack_outcome(asyncio.run(attempt_async(actor, message, limit)))}
-        return {"outcome": pack_outcome(attempt(actor, message, limit))}
+            outcome = asyncio.run(attempt_async(actor, message, limit))
+        else:
+            outcome = attempt(actor, message, limit)
+        return {"outcome": pack_outcome(outcome, actor.retryable)}
     finally:
         host().tidy()
 
@@ -118,5 +120,5 @@ def _run_atomically(
     found = AtomicRunner(connection, executor)(Attempt(message), lambda: bench)
     assert found is not None  # noqa: S101 - nobody else ends its attempts
     if isinstance(found, Undone):
-        return {"outcome": pack_outcome(found.outcome), "unsure": found.unsure}
-    return {"outcome": pack_outcome(found.outcome), "lost": sorted(found.lost)}
+        return {"outcome": pack_outcome(found.outcome, actor.retryable), "unsure": found.unsure}
+    return {"outcome": pack_outcome(found.outcome, actor.retryable), "lost": sorted(found.lost)}

@@ -57,6 +57,7 @@ class Desk:
         give_up: Callable[[], None],
         until_next: Callable[[], float],
         ended: Callable[[], None],
+        died: Callable[[Settlement], None],
     ) -> None:
         self._connection = connection
         self._groups = list(groups)
@@ -69,7 +70,7 @@ class Desk:
         self._give_up = give_up
         self._until_next = until_next
         self._ended = ended
-        self._settler = Settler(connection)
+        self._settler = Settler(connection, died)
         self._wakeup = WakeUp()
         self._finished: queue.SimpleQueue[_Finished] = queue.SimpleQueue()
         self._left = serving.limit

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
-from django_repid.core.eager import answered
+from django_repid.core.eager import decide
 from django_repid.core.errors import RepidError
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Outcome, crashed, hand_back, judge, refuse
+from django_repid.core.verdict import Outcome, crashed, hand_back, refuse
 from django_repid.worker.atomic import Undone, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.desk import Desk
@@ -87,14 +87,14 @@ class Ends:
         message, bench = attempt.message, self._desk.bench()
         actor, asked = self._actors[message.key.topic], attempt.cancel_asked
         try:
-            rule = judge if outcome.answer is None else answered
-            return rule(
+            return decide(
                 message,
                 outcome,
                 actor.retry_policy,
                 bench,
                 cancel_asked=asked,
                 secrets=actor.secrets,
+                retryable=actor.retryable,
             )
         except Exception as error:  # an end is never lost, whatever is wrong with it
             logger.exception("The end of job %s cannot be judged.", printable(message.key.id_))

@@ -22,6 +22,7 @@ from django_repid.worker.atomic import AtomicRunner, check_atomic
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.cell import Cell
+from django_repid.worker.deaths import Deaths
 from django_repid.worker.desk import Desk
 from django_repid.worker.ends import Ends
 from django_repid.worker.executor import Executor
@@ -68,7 +69,7 @@ class Run:
         self._signalled_at = float("-inf")
         self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
         self._stop, self._hurry, self._settled = (asyncio.Event() for _ in range(3))
-        self._ends = Ends(actors)
+        self._ends, self._deaths = Ends(actors), Deaths(actors)
         limit = options.payload_limit_bytes
         self._executor = executor = Executor(actors, connection.middleware, limit)
         check_atomic(actors, connection)
@@ -118,6 +119,7 @@ class Run:
             give_up=self._give_up_overdue,
             until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
+            died=self._deaths.tell,
         )
 
     @property
@@ -171,6 +173,7 @@ class Run:
 
     async def _shut_down(self) -> None:
         """Stop claiming, let run what runs, hand back the rest with its counters as they were."""
+        end_of_grace = time.monotonic() + self._grace
         self._desk.stop_claiming()
         self._on_loop.hand_back_waiting()
         for attempt in self._on_threads.not_started():
@@ -185,6 +188,8 @@ class Run:
                 self._ends.ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
         await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
+        patience = max(end_of_grace - time.monotonic(), _FLUSH_SECONDS)
+        await self._deaths.told(patience, self._hurry)
         self._on_threads.close()
         if self._lanes is not None:
             self._lanes.close()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from django_repid.core import clock
@@ -22,17 +22,21 @@ logger = logging.getLogger("django_repid.worker")
 _LOCKED_SECONDS = 3.0
 #: How many of them are looked for one by one.
 _MOST_LOCKED = 4
+_DEAD = MessageState.DEAD
 
 
 class Settler:
     """Writes settlements, on the broker thread.
 
     `pending`: those that are to be written. `in_hand`: the keys of all messages that this worker
-    has claimed and whose end is not written yet.
+    has claimed and whose end is not written yet. `died` is told of dead letters once they are.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self, connection: Connection, died: Callable[[Settlement], None] = lambda _: None
+    ) -> None:
         self._connection = connection
+        self._died = died
         self.pending: list[Settlement] = []
         self.in_hand: set[int] = set()
         self.processed = 0
@@ -108,7 +112,8 @@ class Settler:
             if isinstance(error, RowLocked):
                 self._put_by(ends[0], error)
             else:
-                self.written(ends, self._write_without(ends[0], error))
+                instead, lost = self._write_without(ends[0], error)
+                self.written(ends, lost, instead=instead)
             return
         half = len(ends) // 2
         for some in (ends[:half], ends[half:]):
@@ -128,8 +133,10 @@ class Settler:
         """Take note that a message may have been settled already, by a commit without an answer."""
         self._unsure.add(end.message.key.pk or 0)
 
-    def written(self, ends: Sequence[Settlement], lost: frozenset[int]) -> None:
-        """Take note of settlements that the store has taken."""
+    def written(
+        self, ends: Sequence[Settlement], lost: frozenset[int], *, instead: Settlement | None = None
+    ) -> None:
+        """Take note of settlements that the store has taken; `instead`: what it took for one."""
         if ends is self.pending:
             self.pending = []
         else:
@@ -140,26 +147,39 @@ class Settler:
         unsure = self._unsure & keys
         self._unsure -= keys
         if lost:
-            for end in ends:
-                if end.message.key.pk in unsure & lost:  # it had arrived, as far as can be told
-                    self.processed += end.processed
-                elif end.message.key.pk in lost:
-                    _report_lost(end)
-            ends = [end for end in ends if end.message.key.pk not in lost]
+            ends = self._without(ends, lost, unsure)
         for end in ends:
             self.processed += end.processed
             if end.failure is not None:
                 _report(end, end.failure)
+            taken = instead or end
+            if (taken.state is _DEAD or taken.recurs) and taken.failed_for_good:
+                self._died(taken)
         announce(self._connection.middleware, "after", ends)
 
-    def _write_without(self, end: Settlement, error: Exception) -> frozenset[int]:
+    def _without(
+        self, ends: Sequence[Settlement], lost: frozenset[int], unsure: set[int]
+    ) -> list[Settlement]:
+        """Return the ends whose lease was not lost."""
+        for end in ends:
+            if end.message.key.pk in unsure & lost:  # it had arrived, as far as can be told
+                self.processed += end.processed
+                if (end.state is _DEAD or end.recurs) and end.failed_for_good:
+                    self._died(end)
+            elif end.message.key.pk in lost:
+                _report_lost(end)
+        return [end for end in ends if end.message.key.pk not in lost]
+
+    def _write_without(
+        self, end: Settlement, error: Exception
+    ) -> tuple[Settlement, frozenset[int]]:
         """Settle a message without what the store refused to take: its work is done."""
         job = printable(end.message.key.id_)
         logger.error("The store refused the end of job %s: %s", job, printable(str(error)))
         refused = ResultInvalid(f"The store refused what the job left behind: {error}")
         for instead in (refused_by_store(end, refused), replace(end, result=None, failure=None)):
             try:
-                return self._connection.settle([instead])
+                return instead, self._connection.settle([instead])
             except BrokerUnavailable:
                 raise
             except Exception:

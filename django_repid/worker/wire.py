@@ -7,6 +7,7 @@ from django_repid.core.answer import Answer, Verb
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, RoutingKey, StoredMessage
+from django_repid.core.retryable import Retryable
 from django_repid.core.verdict import Outcome
 
 _PLAIN = [
@@ -33,9 +34,9 @@ def unpack_message(packed: dict[str, Any]) -> StoredMessage:
     return StoredMessage(**{**packed, **special})
 
 
-def pack_outcome(outcome: Outcome) -> dict[str, Any]:
-    """Return an outcome as what JSON can hold."""
-    cause = None if outcome.exception is None else Cause.of(outcome.exception)
+def pack_outcome(outcome: Outcome, retryable: Retryable) -> dict[str, Any]:
+    """Return an outcome as what JSON can hold. Only here can its exception be weighed up."""
+    cause = None if outcome.exception is None else Cause.of(outcome.exception, retryable)
     return {
         "data": outcome.data,
         "success": outcome.success,

@@ -14,7 +14,7 @@ NAMES = {
     *["Job", "Queue", "PrioritiesT"],
     *["Router", "RouterDefaults", "Worker", "Message", "MessageCategory"],
     *["MessageDependency", "Depends", "INJECTED"],
-    *["default_retry_policy_factory", "RetryPolicyT"],
+    *["default_retry_policy_factory", "RetryPolicyT", "RetryAfter"],
     *["Connection", "Repid", "Config", "Middleware"],
     *["DatabaseMessageBroker", "DatabaseBucketBroker"],
     *["HealthCheckServer", "HealthCheckServerSettings", "HealthCheckStatus"],

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from django_repid import ArgsInvalid, ConfigurationError, PydanticConverter, ResultInvalid
 from tests.core import postponed
@@ -172,7 +172,7 @@ class Opaque:
 
 @pytest.mark.parametrize(
     "annotation",
-    [Opaque, "Nowhere", "date.nothing", "list[", "3 | 'x'", Callable[[Opaque], Opaque] | Opaque],
+    [Opaque, "list[", "3 | 'x'", Callable[[Opaque], Opaque] | Opaque],
     ids=repr,
 )
 @pytest.mark.parametrize("place", ["value", "return"])
@@ -184,6 +184,71 @@ def test_an_annotation_that_cannot_be_read_is_an_error_at_registration(place, an
         PydanticConverter(fn)
 
 
-def test_a_postponed_annotation_for_type_checkers_only_cannot_be_read():
-    with pytest.raises(ConfigurationError, match=r"hidden.*Decimal"):
-        PydanticConverter(postponed.hidden)
+def test_what_is_imported_for_type_checkers_only_is_passed_as_decoded_and_said(caplog):
+    assert given_to(postponed.hidden, '{"price":"1.10"}') == ((), {"price": "1.10"})
+    assert "parameter 'price' of actor function hidden" in caplog.text
+    assert "Decimal" in caplog.text
+
+
+@pytest.mark.parametrize("annotation", ["Nowhere", "date.nothing", "list[Nowhere]"])
+def test_a_name_that_cannot_be_found_takes_its_parameter_alone_out_of_validation(annotation):
+    def fn(value, n: int): ...
+
+    fn.__annotations__ = {"value": annotation, "n": int, "return": annotation}
+    assert given_to(fn, '{"value":[1],"n":"2"}') == ((), {"value": [1], "n": 2})
+    assert PydanticConverter(fn).convert_outputs({BIRTHDAY}) == '["2000-01-02"]'
+    with pytest.raises(ArgsInvalid, match="n: "):
+        PydanticConverter(fn).convert_inputs('{"value":1,"n":"x"}')
+
+
+FOUR: Any = Field(default=4, gt=0)
+NO_NUMBERS: Any = Field(default_factory=list)
+
+
+def aliased(a: str, b: int = Field(alias="bee"), c: Annotated[int, Field(alias="sea")] = 3): ...
+def aliased_by_position(a: str, b: int = Field(alias="bee"), /): ...
+def filled(a: int = FOUR, b: list[int] = NO_NUMBERS): ...
+def filled_by_annotation(a: Annotated[int, Field(default=4)]): ...
+def filled_by_position(a: int = FOUR, /): ...
+def choices(a: Annotated[int, Field(validation_alias=AliasChoices("x", AliasPath("y", 0)))]): ...
+def bounded_default(a: Annotated[int, Field(gt=0)] = 7): ...
+
+
+@pytest.mark.parametrize(
+    ("fn", "data", "args", "kwargs"),
+    [
+        (aliased, '{"a":"x","bee":"1","sea":2}', (), {"a": "x", "b": 1, "c": 2}),
+        (aliased, '{"a":"x","bee":1}', (), {"a": "x", "b": 1}),
+        (aliased, '{"a":"x","b":1,"c":2}', (), {"a": "x", "b": 1, "c": 2}),
+        (aliased_by_position, '{"bee":1,"a":"x"}', ("x", 1), {}),
+        (filled, "{}", (), {"a": 4, "b": []}),
+        (filled, '{"a":5,"b":["6"]}', (), {"a": 5, "b": [6]}),
+        (filled_by_annotation, "{}", (), {"a": 4}),
+        (filled_by_position, "", (4,), {}),
+        (choices, '{"x":1}', (), {"a": 1}),
+        (choices, '{"a":1}', (), {"a": 1}),
+        (bounded_default, "", (), {}),
+    ],
+)
+def test_aliases_and_defaults_of_a_field_hold(fn, data, args, kwargs):
+    assert given_to(fn, data) == (args, kwargs)
+
+
+@pytest.mark.parametrize(
+    ("fn", "data", "text"),
+    [
+        (aliased, '{"a":"x"}', "bee: Field required"),
+        (aliased, '{"a":"x","bee":1,"cee":2}', "cee: Extra inputs"),
+        (filled, '{"a":0}', "a: .*greater than 0"),
+        (aliased_by_position, '{"a":"x","bee":"no"}', "bee: .*integer"),
+    ],
+)
+def test_what_does_not_fit_is_named_by_its_alias(fn, data, text):
+    with pytest.raises(ArgsInvalid, match=text):
+        PydanticConverter(fn).convert_inputs(data)
+
+
+def test_defaults_made_by_a_factory_are_not_shared():
+    converter = PydanticConverter(filled)
+    converter.convert_inputs("{}")[1]["b"].append(1)
+    assert converter.convert_inputs("{}")[1]["b"] == []

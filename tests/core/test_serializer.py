@@ -113,7 +113,9 @@ def test_bytes_are_refused_and_the_error_says_what_to_do(value):
         default_serializer({"file": value})
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, *map(Decimal, ("NaN", "sNaN", "Infinity"))]
+)
 def test_nan_and_infinities_are_refused(value):
     with pytest.raises(ValueError, match="JSON"):
         default_serializer({"deep": [value]})

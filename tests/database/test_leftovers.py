@@ -22,6 +22,7 @@ from django_repid import (
 from django_repid.core.clock import utc_now
 from django_repid.core.pruning import prune
 from django_repid.models import Bucket, Failure, Message, WorkerProcess
+from django_repid.testing import travel
 
 pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
 
@@ -91,16 +92,6 @@ def enqueue_every_fate(connection: Connection, number: int, folder: str) -> None
     job("succeed", id_=f"off-{number}", args={"number": -1}).cancel_sync()  # there is none
 
 
-def travel(connection: Connection, span: timedelta) -> None:
-    offset = round(span.total_seconds() * 1_000_000)
-    for broker in (
-        connection.message_broker,
-        connection.args_bucket_broker,
-        connection.results_bucket_broker,
-    ):
-        broker.offset_us = offset  # type: ignore[union-attr]  # ours have it
-
-
 @pytest.mark.timeout(3600 if ROUNDS > 100 else 120)
 def test_after_every_fate_only_what_is_to_be_kept_is_left(tmp_path: Any) -> None:
     connection = own_connection()
@@ -113,9 +104,9 @@ def test_after_every_fate_only_what_is_to_be_kept_is_left(tmp_path: Any) -> None
     assert Message.objects.count() == dead.count() == ROUNDS * 4
     assert Failure.objects.count() == ROUNDS * 5  # every failing attempt is on record
 
-    travel(connection, timedelta(days=15))
-    counted = prune(connection, unused_args=True, dry_run=True)
-    pruned = prune(connection, unused_args=True)
+    with travel(timedelta(days=15)):
+        counted = prune(connection, unused_args=True, dry_run=True)
+        pruned = prune(connection, unused_args=True)
 
     kept = set(Bucket.objects.values_list("bucket_id", flat=True))
     assert kept == {f"kept-{number}" for number in range(ROUNDS)}
@@ -132,9 +123,8 @@ def test_an_expired_bucket_is_gone_for_readers_at_once_and_from_the_table_soon()
     asyncio.run(Worker([router], connection=connection, burst=True, handle_signals=()).run())
     assert job.result_sync() is not None
 
-    travel(connection, timedelta(seconds=31))
-
-    assert job.result_sync() is None
-    assert Bucket.objects.filter(bucket_id=job.result_id).exists()
-    prune(connection)
+    with travel(timedelta(seconds=31)):
+        assert job.result_sync() is None
+        assert Bucket.objects.filter(bucket_id=job.result_id).exists()
+        prune(connection)
     assert not Bucket.objects.filter(bucket_id=job.result_id).exists()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, field_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator
 
 from django_repid import (
+    ArgsInvalid,
     BasicConverter,
     Connection,
     DatabaseBucketBroker,
@@ -21,6 +22,7 @@ from django_repid import (
     discovery,
 )
 from django_repid.core.errors import ConfigurationError
+from django_repid.core.redaction import Secrets
 from django_repid.models import Bucket, Failure, Message
 from tests.security import kit
 from tests.security.kit import MODELS, burst, pages, superuser
@@ -302,3 +304,17 @@ def test_pydantic_shows_no_input_even_to_whoever_follows_the_context() -> None:
 
     assert caught.value.__suppress_context__
     assert WORD not in str(caught.value)
+
+
+def test_a_mark_holds_for_the_aliases_of_a_parameter_too() -> None:
+    choices: Any = Field(validation_alias=AliasChoices("cipher", "cypher"))
+
+    def fn(
+        pin: Annotated[str, Secret, Field(alias="number")], key: Annotated[str, Secret] = choices
+    ) -> None: ...
+
+    marks = Secrets.of(fn)
+    assert {"pin", "number", "key", "cipher", "cypher"} == marks.named
+    with pytest.raises(ArgsInvalid) as caught:
+        PydanticConverter(fn).convert_inputs('{"number":["hunter2"],"cypher":{"hunter2":1}}')
+    assert "hunter2" not in str(caught.value)

@@ -78,7 +78,7 @@ def test_settings_that_change_are_read_again() -> None:
     [
         ({"default": {"OPTION": {}}}, "no key 'OPTION'. Did you mean 'OPTIONS'"),
         ({"default": {"OPTIONS": {"THREAD": 1}}}, "no key 'THREAD'. Did you mean 'THREADS'"),
-        ({"default": {"OPTIONS": {"EAGER": True}}}, "no key 'EAGER'"),
+        ({"default": {"OPTIONS": {"EAGERLY": True}}}, "no key 'EAGERLY'"),
         ({"default": {"OPTIONS": {"THREADS": 1.5}}}, "must be an int above 0, not 1.5"),
         ({"default": {"OPTIONS": {"THREADS": True}}}, "must be an int above 0"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": -1}}}, "must be a number above 0"),
@@ -87,6 +87,7 @@ def test_settings_that_change_are_read_again() -> None:
         ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["pin", 5]}}}, "must be a list of names"),
         ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": ["_1"]}}}, "that hold letters, not ['_1']"),
         ({"other": {"OPTIONS": {"SECRET_ARGUMENTS": []}}}, "holds for the whole process"),
+        ({"other": {"OPTIONS": {"CONVERTER": "a.B"}}}, "CONVERTER holds for the whole process"),
         ({"default": {"OPTIONS": {"SERIALIZER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"CONVERTER": "a.b"}}}, "leads nowhere"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": 6}}}, "at least twice BEAT_SECONDS (5"),

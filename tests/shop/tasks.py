@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django_repid import MessageDependency, Router
+from django_repid.models import Message
 from tests.shop.models import Order
 
 router = Router()
@@ -77,6 +78,21 @@ def poison_on_thread(how: str, folder: str) -> None:
 @router.actor(atomic=True, retries=1)
 def place_order(number: int) -> int:
     return Order.objects.create(number=number).pk
+
+
+@router.actor(atomic=True, retries=1)
+def place_tick() -> None:
+    """Note which occurrence of its job it is."""
+    tick = Message.objects.get(message_id="tick").tick
+    Order.objects.create(note=str(tick))
+
+
+@router.actor(
+    # As one version of a project's code declares it, and the next one does not any more.
+    deferred_by=timedelta(seconds=1) if os.environ.get("REPID_TEST_DECLARES") else None,
+)
+def declared_tick() -> None:
+    Order.objects.create(note="declared")
 
 
 @router.actor(atomic=True)

@@ -115,3 +115,21 @@ def test_a_lease_that_is_lost_later_is_called_so(
 
     assert settler.processed == 0
     assert caplog.text.count("LeaseLost") == 1
+
+
+def test_a_death_is_told_once_also_when_the_answer_to_it_was_lost(stage: Stage) -> None:
+    plain, arrived, lost, fine = ends(stage, 4)
+    told: list[Settlement] = []
+    settler = Settler(stage.connection, told.append)
+    dead = [
+        settlement.dead(
+            end.message, at=1, reason="No: no", result=None, failure=None, tries=1, processed=True
+        )
+        for end in (plain, arrived, lost)
+    ]
+    settler.doubt(dead[1])
+    keys = frozenset(end.message.key.pk or 0 for end in dead[1:])
+
+    settler.written([*dead, fine], keys)
+
+    assert sorted(map(id, told)) == sorted(map(id, dead[:2]))

@@ -27,7 +27,8 @@ def atomically(alias: str) -> Iterator[None]:
         for other in connections:
             if other != alias:
                 stack.enter_context(connections[other].execute_wrapper(_refuse_writes(alias)))
-        with transaction_on(alias):
+        # A savepoint inside a transaction of the caller's, as in tests: only the block is undone.
+        with transaction_on(alias, savepoint=True):
             yield
             if transaction.get_rollback(using=alias):
                 message = (

@@ -28,8 +28,6 @@ class DatabaseBucketBroker:
     def __init__(self, database: str | None = None, *, use_result_bucket: bool = False) -> None:
         self._database = database
         self.use_result_bucket = use_result_bucket
-        #: Added to the database's time, in microseconds: how tests travel.
-        self.offset_us = 0
 
     @property
     def alias(self) -> str:
@@ -42,7 +40,7 @@ class DatabaseBucketBroker:
         if not records:
             return
         connection = connections[self.alias]
-        statements = statements_for(connection, self.offset_us)
+        statements = statements_for(connection)
         now = statements.read_now(connection)
         with transaction_on(self.alias):
             statements.store_buckets(connection, bucket_values(records, now))
@@ -54,7 +52,7 @@ class DatabaseBucketBroker:
         if not wanted:
             return {}
         connection = connections[self.alias]
-        now = statements_for(connection, self.offset_us).read_now(connection)
+        now = statements_for(connection).read_now(connection)
         found = Bucket.objects.using(self.alias).filter(bucket_id__in=wanted).only(*_READ_COLUMNS)
         return {
             row.bucket_id: rows.bucket_value(row)
@@ -71,7 +69,7 @@ class DatabaseBucketBroker:
     def prune(self, limit: int = 500, *, dry_run: bool = False) -> int:
         """See `BucketBroker.prune`."""
         connection = connections[self.alias]
-        now = statements_for(connection, self.offset_us).read_now(connection)
+        now = statements_for(connection).read_now(connection)
         table = Bucket.objects.using(self.alias)
         expired = table.filter(expires_at__lte=now).order_by("expires_at")
         if dry_run:

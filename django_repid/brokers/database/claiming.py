@@ -93,14 +93,12 @@ class DatabaseClaiming(DatabaseHandling):
 
     def __init__(self) -> None:
         super().__init__()
-        #: Added to the database's time, in microseconds: how tests travel.
-        self.offset_us = 0
         self._look: _Look | None = None
         self._turn = 0
 
     @property
     def _statements(self) -> Statements:
-        return statements_for(connections[self.alias], self.offset_us)
+        return statements_for(connections[self.alias])
 
     def claim(
         self,

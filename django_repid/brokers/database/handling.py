@@ -1,5 +1,6 @@
 """Messages that are looked at, asked to stop and pruned: what people and the janitor do."""
 
+import json
 from collections.abc import Collection, Mapping
 
 from django.db import connections
@@ -95,5 +96,8 @@ class DatabaseHandling(DatabaseRoster):
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         found = self._messages.filter(args_id__in=list(args_ids)).order_by()
-        ids = found.values_list("args_id", flat=True).distinct()
-        return {args_id for args_id in ids if args_id is not None}
+        ids = set(found.values_list("args_id", flat=True).distinct())
+        renewed = self._messages.filter(state=MessageState.RUNNING, renewal__isnull=False)
+        for renewal in renewed.values_list("renewal", flat=True):
+            ids.add(json.loads(renewal or "{}").get("args_id"))
+        return {args_id for args_id in ids if args_id is not None and args_id in args_ids}

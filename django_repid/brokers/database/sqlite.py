@@ -27,7 +27,7 @@ class SQLiteStatements(Statements):
 
     def now_parameter(self) -> int:
         """Return the time itself: SQLite's own clock has only milliseconds."""
-        return clock.now_us() + self.offset_us
+        return clock.now_us()
 
     def heads(
         self, connection: BaseDatabaseWrapper, state: MessageState = MessageState.READY

@@ -12,6 +12,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.heads import Head, Taking
+from django_repid.core import clock
 from django_repid.core.bucket import BucketRecord
 from django_repid.core.message import MessageState
 from django_repid.core.settlement import Settlement
@@ -36,8 +37,7 @@ class Statements:
     #: The new row's value of a column in that clause.
     taken_value: ClassVar[str] = "excluded.{0}"
 
-    def __init__(self, offset_us: int = 0) -> None:
-        self.offset_us = offset_us
+    def __init__(self) -> None:
         self.message = Message._meta.db_table
         self.bucket = Bucket._meta.db_table
         self.failure = Failure._meta.db_table
@@ -49,7 +49,7 @@ class Statements:
 
     def now_parameter(self) -> int:
         """Return the parameter of `now`: what tests shift time by."""
-        return self.offset_us
+        return clock.ahead_us()
 
     def read_now(self, connection: BaseDatabaseWrapper) -> int:
         """Return the database's time."""

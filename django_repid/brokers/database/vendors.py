@@ -17,20 +17,20 @@ _BY_VENDOR: dict[str, type[Statements]] = {
 }
 
 
-def statements_for(connection: BaseDatabaseWrapper, offset_us: int = 0) -> Statements:
+def statements_for(connection: BaseDatabaseWrapper) -> Statements:
     """Return the statements for the database behind a connection.
 
     Raises:
         ConfigurationError: django_repid has none for it.
 
     """
-    return _make(connection.vendor, offset_us)
+    return _make(connection.vendor)
 
 
-@lru_cache(maxsize=64)
-def _make(vendor: str, offset_us: int) -> Statements:
+@lru_cache(maxsize=8)
+def _make(vendor: str) -> Statements:
     if vendor not in _BY_VENDOR:
         known = ", ".join(sorted(_BY_VENDOR))
         message = f"django_repid has no statements for {vendor!r}; it knows {known}."
         raise ConfigurationError(message)
-    return _BY_VENDOR[vendor](offset_us)
+    return _BY_VENDOR[vendor]()

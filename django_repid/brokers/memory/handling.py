@@ -41,6 +41,12 @@ class InMemoryHandling:
         with self._lock:
             return [found for id_ in ids if (found := self._by_id(id_)) is not None]
 
+    def snapshot(self, queue: str) -> list[StoredMessage]:
+        """Return all messages of a queue, oldest first."""
+        with self._lock:
+            found = sorted(self._messages.items())
+            return [message for _, message in found if message.key.queue == queue]
+
     def browse(
         self,
         queue: str,
@@ -100,7 +106,8 @@ class InMemoryHandling:
     def referred(self, args_ids: Collection[str]) -> set[str]:
         """See `MessageBroker.referred`."""
         with self._lock:
-            held = (message.args_id for message in self._messages.values())
+            held = [message.args_id for message in self._messages.values()]
+            held += [message.args_id for message in self._renewals.values()]
             return {args_id for args_id in held if args_id is not None and args_id in args_ids}
 
     def pause(self, queue: str, *, by: str = "", reason: str = "") -> None:

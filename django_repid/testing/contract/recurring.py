@@ -195,6 +195,15 @@ class RecurringContract(StageFixture):
         stage.settle(ended(message, stage.broker.now_us()))
         assert stage.broker.find(["tick"]) == []
 
+    def test_arguments_of_new_terms_that_wait_for_their_turn_are_referred_to(
+        self, stage: Stage
+    ) -> None:
+        self._due(stage)
+
+        stage.enqueue(recurring(stage.broker.now_us() + HOUR, args_id="theirs", payload=None))
+
+        assert stage.broker.referred(["theirs", "nobodys"]) == {"theirs"}
+
     def test_it_can_be_refused_as_a_duplicate(self, stage: Stage) -> None:
         stage.enqueue(recurring(stage.broker.now_us()))
 

@@ -1,0 +1,1 @@
+"""What `django_repid.testing` gives to the tests of others."""
