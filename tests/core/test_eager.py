@@ -11,6 +11,7 @@ from django_repid.core.answer import Answer, Verb
 from django_repid.core.codec import Spec
 from django_repid.core.eager import answered
 from django_repid.core.message import MessageState
+from django_repid.core.retryable import ALL
 from django_repid.core.schedule import Schedule
 from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.settler import _verb
@@ -136,7 +137,7 @@ def test_secret_arguments_are_hidden_in_the_reason():
 @pytest.mark.parametrize("verb", list(Verb))
 def test_an_answer_travels_between_a_worker_and_its_cell(verb, given):
     before = outcome(verb, wait=5, **given)
-    after = unpack_outcome(json.loads(json.dumps(pack_outcome(before))))
+    after = unpack_outcome(json.loads(json.dumps(pack_outcome(before, ALL))))
     assert (after.answer, after.data) == (before.answer, before.data)
     assert (after.success, after.done) == (before.success, before.done)
     assert (after.exception is None) == (before.exception is None)

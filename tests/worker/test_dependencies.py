@@ -129,12 +129,15 @@ def test_sync_dependencies_of_a_sync_actor_are_on_its_own_thread() -> None:
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="unset")
 
 
+@pytest.mark.parametrize("how", ["sync", "async"])
 @pytest.mark.parametrize("sync", [True, False])
-def test_what_a_dependency_sets_in_its_context_the_actor_sees(sync: bool) -> None:
-    def on_thread(dep: Annotated[None, Depends(sets)]) -> str:
+def test_what_a_dependency_sets_in_its_context_the_actor_sees(sync: bool, how: str) -> None:
+    depends = Depends(sets if how == "async" else lambda: VARIABLE.set("set") and None)
+
+    def on_thread(dep: Annotated[None, depends]) -> str:
         return VARIABLE.get()
 
-    async def on_loop(dep: Annotated[None, Depends(sets)]) -> str:
+    async def on_loop(dep: Annotated[None, depends]) -> str:
         return VARIABLE.get()
 
     assert run(on_thread if sync else on_loop).value == "set"
