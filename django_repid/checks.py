@@ -210,8 +210,13 @@ def _about_pool(alias: str, connection: Connection) -> Iterable[CheckMessage]:
         )
 
 
-def connections_needed(connection: Connection, threads: int | None = None) -> int:
-    """Return how many connections to each database a worker may open."""
+def connections_needed(
+    connection: Connection, threads: int | None = None, processes: int = 0
+) -> int:
+    """Return how many connections to each database a worker may open.
+
+    `processes`: of actors that run apart, each with one of its own, outside any pool.
+    """
     options = connection.options
     own = options.threads if threads is None else threads
-    return OWN_CONNECTIONS + own + options.database_lanes
+    return OWN_CONNECTIONS + own + options.database_lanes + processes

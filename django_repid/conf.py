@@ -155,11 +155,14 @@ def _option_problems(place: str, key: str, value: Any) -> Iterable[str]:
         yield f"{place} must be a list of names that hold letters, not {value!r}."
     if key not in _NUMBERS:
         return
-    if _NUMBERS[key].type is bool:
+    field = _NUMBERS[key]
+    if field.type is bool:
         if not isinstance(value, bool):
             yield f"{place} must be True or False, not {value!r}."
         return
-    whole = _NUMBERS[key].type is int
+    if value is None and field.default is None:
+        return
+    whole = field.type in (int, int | None)
     kind = numbers.Integral if whole else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind) or value <= 0:
         yield f"{place} must be {'an int' if whole else 'a number'} above 0, not {value!r}."

@@ -148,7 +148,7 @@ class DjangoHost(Host):
     """Django's part: see `Host`."""
 
     uses_lanes = True
-    child_setup = "django:setup"
+    child_setup = "django_repid.scope:set_up_child"
 
     def __init__(self, actors: Actors) -> None:
         self._actors = actors

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import django
 from django.db import connections
 
 
@@ -35,6 +36,17 @@ def thread_scope() -> Iterator[None]:
         yield
     finally:
         connections.close_all()
+
+
+def set_up_child() -> None:
+    """Set Django up in a process that a worker has started to run jobs, one at a time.
+
+    One connection to each database does, which is kept; a pool would open several.
+    """
+    django.setup()
+    for settings in connections.settings.values():
+        settings.get("OPTIONS", {}).pop("pool", None)
+    keep_connections()
 
 
 def keep_connections() -> None:

@@ -19,8 +19,9 @@ class Actor:
     """A registered function. `timeout` and `retries` are what its jobs get unless they say.
 
     `retryable`: the exceptions that are worth another try. `atomic`: it runs in one transaction
-    with the settlement of its job. `schedule`: of the recurring job that it declares. `injection`:
-    the parameters that a worker fills, if there are any. `secrets`: the marks on its signature.
+    with the settlement of its job. `run_in_process`: a child process of the worker's runs it.
+    `schedule`: of the recurring job that it declares. `injection`: the parameters that a worker
+    fills, if there are any. `secrets`: the marks on its signature.
     """
 
     fn: Callable[..., Any]
@@ -34,6 +35,7 @@ class Actor:
     atomic: bool = False
     schedule: Schedule | None = None
     injection: Injection | None = None
+    run_in_process: bool = False
     is_async: bool = field(init=False)
     secrets: Secrets = field(init=False)
 

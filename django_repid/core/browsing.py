@@ -21,8 +21,9 @@ from django_repid.core.message import (
     StoredMessage,
 )
 from django_repid.core.message_dependency import checked_wait
+from django_repid.core.outcome import Bench
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, hand_back, refuse
+from django_repid.core.verdict import hand_back, refuse
 
 _Rule = Callable[[StoredMessage, Bench], Settlement]
 

@@ -22,19 +22,11 @@ from django_repid.core.answer import Verb
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.errors import RepidError
 from django_repid.core.message import StoredMessage
+from django_repid.core.outcome import Bench, Outcome, failure_of, result_of
 from django_repid.core.retry import RetryPolicyT, backoff
 from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.settlement import Failure, Settlement
-from django_repid.core.verdict import (
-    Bench,
-    Outcome,
-    cancelled,
-    failure_of,
-    hand_back,
-    judge,
-    onward,
-    result_of,
-)
+from django_repid.core.verdict import cancelled, hand_back, judge, onward
 
 
 class Nacked(RepidError):

@@ -10,7 +10,8 @@ from django_repid.core import clock
 from django_repid.core.bucket import ResultBucket
 from django_repid.core.connection import Connection
 from django_repid.core.message import MessageState
-from django_repid.core.verdict import Bench, cancelled
+from django_repid.core.outcome import Bench
+from django_repid.core.verdict import cancelled
 
 # Between two looks for a result: soon at first, then at most four times a second.
 _FIRST_PAUSE = 0.005

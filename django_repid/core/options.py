@@ -1,6 +1,8 @@
 """The options of a connection: `REPID[alias]["OPTIONS"]`, with their defaults."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from django_repid.core.machine import cpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,5 +26,8 @@ class Options:
     threads: int = 8
     database_lanes: int = 16
     tasks_limit: int = 1000
+    actor_processes: int = field(default_factory=cpus)
+    child_jobs_limit: int | None = None
+    child_memory_limit_mb: int | None = None
     graceful_shutdown_seconds: float = 25.0
     eager: bool = False

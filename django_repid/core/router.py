@@ -37,6 +37,7 @@ class RouterDefaults:
     retries: int | None = None
     retry_on: ClassesGiven | None = None
     give_up_on: ClassesGiven | None = None
+    run_in_process: bool = False
 
     def __post_init__(self) -> None:
         checked_policy(self.retry_policy)
@@ -104,14 +105,16 @@ class Router:
         deferred_by: timedelta | None = None,
         cron: str | None = None,
         timezone: str | tzinfo | None = None,
+        run_in_process: bool | None = None,
     ) -> Callable[[F], F]: ...
 
     def actor(self, fn: F | None = None, /, **terms: Any) -> F | Callable[[F], F]:
         """Register a function as an actor, and return it unchanged.
 
         Used bare or with terms: `name` (the function's), `queue`, `retry_policy`, `converter`,
-        `timeout`, `retries`, `retry_on` and `give_up_on` (the router's defaults), `atomic`. A
-        function `async def` runs on the worker's event loop, any other on one of its threads.
+        `timeout`, `retries`, `retry_on`, `give_up_on` and `run_in_process` (the router's defaults),
+        `atomic`. A function `async def` runs on the worker's event loop, any other on one of its
+        threads.
 
         `retry_on`: exceptions, one class or several; any other fails for good at once.
         `give_up_on`: these fail for good at once, whatever tries are left and `retry_on` says.
@@ -123,6 +126,10 @@ class Router:
         `cron` (with `timezone`) or `deferred_by` declare a schedule, as those of a `Job` do: the
         workers that know the actor see to one recurring job under its name, without arguments. It
         ends when no live worker declares it any more, or when it is cancelled.
+
+        With `run_in_process=True` a sync actor runs in a child process of the worker's: it takes no
+        CPU from other jobs, and its timeout kills it. As a router's default it holds for the sync
+        actors of a module. See `docs/howto/processes.md`.
 
         Raises:
             ActorConflict: the router has another function of that name.
@@ -150,6 +157,7 @@ class Router:
         deferred_by: timedelta | None = None,
         cron: str | None = None,
         timezone: str | tzinfo | None = None,
+        run_in_process: bool | None = None,
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
@@ -179,6 +187,7 @@ class Router:
             atomic=_check_atomic(fn, atomic),
             injection=injection,
             schedule=None if schedule is None else replace(schedule, declared=True),
+            run_in_process=_check_process(fn, run_in_process, defaults.run_in_process),
         )
         self._add(actor)
         _actors_of.setdefault(fn, []).append(actor)
@@ -223,6 +232,28 @@ def _check_atomic(fn: Any, atomic: bool) -> bool:
         )
         raise ConfigurationError(message)
     return atomic
+
+
+def _check_process(fn: Any, asked: Any, default: bool) -> bool:
+    is_async = inspect.iscoroutinefunction(fn)
+    if asked is None:
+        asked = default and not is_async
+    if not isinstance(asked, bool):
+        message = f"run_in_process must be True or False, not {asked!r}."
+        raise ConfigurationError(message)
+    if asked and is_async:
+        message = (
+            f"{fn.__qualname__} is async, and runs on the worker's event loop: "
+            "run_in_process=True is for sync actors."
+        )
+        raise ConfigurationError(message)
+    if asked and "<locals>" in fn.__qualname__:
+        message = (
+            f"{fn.__qualname__} is made inside another function, where no other process finds it: "
+            "run_in_process=True is for functions of a module."
+        )
+        raise ConfigurationError(message)
+    return asked
 
 
 def _check_timeout(timeout: timedelta | None) -> timedelta | None:

@@ -22,12 +22,11 @@ only a quarantine and a cancel end it. Further tries of one occurrence come befo
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from django_repid.core import clock, settlement
-from django_repid.core.answer import Answer
-from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.bucket import ArgsBucket, ResultBucket
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.errors import (
     ArgsBucketMissing,
@@ -39,46 +38,14 @@ from django_repid.core.errors import (
     UpstreamFailed,
 )
 from django_repid.core.message import StoredMessage
+from django_repid.core.outcome import Bench, Outcome, failure_of, result_of, unstarted
 from django_repid.core.retry import RetryPolicyT, backoff
 from django_repid.core.retryable import ALL, Retryable
 from django_repid.core.settlement import Failure, Settlement
-from django_repid.core.suspicion import CONVICTED
-
-#: Characters of an exception's text that lists show; its traceback holds the whole.
-_TEXT_LIMIT = 2000
+from django_repid.core.suspicion import CONVICTED, ISOLATED
 
 #: How long a job waits that has killed its process: whatever else ails the machine may pass.
 _CRASH_PAUSE_US = 1_000_000
-
-
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """How an attempt ended; what `after_actor_run` gets as `result`.
-
-    `data` is the serialized result of a success. Times are nanoseconds since the epoch. `answer`:
-    what the actor itself said is to follow; see `core.eager`.
-    """
-
-    data: str = field(default="", repr=False)  # it may hold secrets
-    success: bool = True
-    exception: BaseException | None = None
-    started_when: int
-    finished_when: int
-    answer: Answer | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether what an atomic actor has written stays."""
-        return self.success if self.answer is None else self.answer.done
-
-
-@dataclass(slots=True, kw_only=True)
-class Bench:
-    """What judging needs to know of the place it happens at."""
-
-    worker: str
-    now: int
-    traceback_limit: int = 64 * 1024
 
 
 def judge(
@@ -120,7 +87,7 @@ def judge(
 
 def refuse(message: StoredMessage, error: Exception, bench: Bench) -> Settlement:
     """Decide what follows when a claimed message cannot be started, now or ever."""
-    outcome = _unstarted(error)
+    outcome = unstarted(error)
     return onward(_refused(message, outcome, bench), outcome, bench)
 
 
@@ -158,7 +125,7 @@ def cancelled(
     processed: bool = False,
 ) -> Settlement:
     """Decide what follows when a job was cancelled before it came to an end."""
-    outcome = _unstarted(Cancelled("The job was cancelled."))
+    outcome = unstarted(Cancelled("The job was cancelled."))
     result = result_of(message, outcome, bench)
     ended = settlement.gone(message, result=result, processed=processed)
     return ended if failure is None else replace(ended, failure=failure)
@@ -170,7 +137,7 @@ def refused_by_store(end: Settlement, error: ResultInvalid) -> Settlement:
     The work is done, so it is not done again: a dead letter says what happened.
     """
     bench = Bench(worker="", now=clock.now_us())
-    outcome = _unstarted(error)
+    outcome = unstarted(error)
     instead = settlement.dead(
         end.message,
         at=bench.now,
@@ -199,8 +166,8 @@ def hand_back(message: StoredMessage, *, run_at: int | None = None) -> Settlemen
 
 def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlement:
     """Decide what follows when the process died that ran this job and nothing else."""
-    level = message.suspicion + 1
-    failure = failure_of(_unstarted(died), Cause.of(died), bench)
+    level = max(message.suspicion, ISOLATED) + 1
+    failure = failure_of(unstarted(died), Cause.of(died), bench)
     if level < CONVICTED:
         return settlement.again(
             message,
@@ -211,7 +178,7 @@ def crashed(message: StoredMessage, died: RepidError, bench: Bench) -> Settlemen
             failure=failure,
         )
     error = Quarantined(f"Again and again the process died that ran this job alone: {died}")
-    end = _refused(message, _unstarted(error), bench)  # a recurring job pauses here
+    end = _refused(message, unstarted(error), bench)  # a recurring job pauses here
     return replace(end, failure=failure, crashes=message.crashes + 1, processed=True)
 
 
@@ -275,54 +242,3 @@ def _next_try(cause: Cause, policy: RetryPolicyT, number: int, now: int) -> int:
     if cause.again_in is not None:
         return now + cause.again_in
     return now + clock.span_us(backoff(policy, number))
-
-
-def _unstarted(error: Exception) -> Outcome:
-    now = clock.now_ns()
-    return Outcome(success=False, exception=error, started_when=now, finished_when=now)
-
-
-def result_of(
-    message: StoredMessage, outcome: Outcome, bench: Bench, *, tries: int | None = None
-) -> BucketRecord | None:
-    """Return the result bucket that an outcome leaves; None where the job stores none."""
-    wanted = message.spec.result_id
-    if wanted is None:
-        return None
-    cause = None if outcome.exception is None else Cause.of(outcome.exception)
-    return BucketRecord(
-        id_=wanted,
-        data=outcome.data if cause is None else _capped(cause.text, bench.traceback_limit),
-        # Not before its own enqueue, which whoever waits for it compares it with.
-        stored_at=max(bench.now, message.enqueued_at),
-        ttl=message.spec.result_ttl,
-        started_ns=outcome.started_when,
-        finished_ns=outcome.finished_when,
-        success=outcome.success,
-        exception=None if cause is None else cause.name,
-        origin=message,
-        tries=message.tries if tries is None else tries,
-        worker=bench.worker,
-    )
-
-
-def failure_of(outcome: Outcome, cause: Cause, bench: Bench) -> Failure:
-    """Return what is kept of a failing attempt."""
-    text = cause.traceback
-    if len(stored := text.encode()) > bench.traceback_limit:
-        # The end names the error, so the beginning goes.
-        text = "…\n" + stored[-bench.traceback_limit :].decode(errors="ignore")
-    return Failure(
-        exception=cause.name,
-        text=cause.text[:_TEXT_LIMIT],
-        traceback=text,
-        fingerprint=cause.fingerprint,
-        worker=bench.worker,
-        at=bench.now,
-        duration_us=(outcome.finished_when - outcome.started_when) // 1000,
-    )
-
-
-def _capped(text: str, limit: int) -> str:
-    """Return the beginning of a text, at most `limit` bytes."""
-    return text.encode()[:limit].decode(errors="ignore")

@@ -18,7 +18,7 @@ from django.core.management.base import CommandError
 from django.utils import autoreload
 
 from django_repid.core.errors import RepidError
-from django_repid.worker.run import REPEAT_SECONDS
+from django_repid.worker.signals import REPEAT_SECONDS
 from django_repid.worker.worker import Worker
 
 logger = logging.getLogger("django_repid.worker")

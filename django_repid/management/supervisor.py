@@ -12,7 +12,7 @@ from django.utils import autoreload
 
 from django_repid.management import lifeline
 from django_repid.management.serving import CHANGED, DONE, USAGE
-from django_repid.worker.run import REPEAT_SECONDS
+from django_repid.worker.signals import REPEAT_SECONDS
 
 logger = logging.getLogger("django_repid.worker")
 

@@ -16,8 +16,8 @@ from django_repid.core.connection import Connection
 from django_repid.core.eager import decide
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.message import StoredMessage
+from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, attempt, failed, overdue
 from django_repid.worker.settler import announce

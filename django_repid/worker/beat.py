@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
+from django_repid.core.claims import WorkerInfo
 from django_repid.core.errors import BrokerUnavailable
-from django_repid.core.protocols import MessageBroker, WorkerInfo
+from django_repid.core.protocols import MessageBroker
 
 logger = logging.getLogger("django_repid.worker")
 

@@ -5,10 +5,12 @@ Started by `worker.cell`, with the module search path of the worker.
 
 import asyncio
 import json
+import logging
 import os
 import signal
-import threading
-import time
+import sys
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -17,50 +19,56 @@ from django_repid.core.connection import Connection
 from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
 from django_repid.core.middleware import Middleware
+from django_repid.core.outcome import Bench
 from django_repid.core.router import actors_of
-from django_repid.core.verdict import Bench
 from django_repid.worker.atomic import AtomicRunner, Undone
 from django_repid.worker.attempt import Attempt
+from django_repid.worker.cell_life import die_with, resident_memory
 from django_repid.worker.child_setup import set_up
 from django_repid.worker.executor import Executor, attempt, attempt_async
 from django_repid.worker.wire import pack_outcome, unpack_message
 
-_LOOK_SECONDS = 1.0
+logger = logging.getLogger("django_repid.worker")
 
 
 def main() -> None:
     """Serve until the worker hangs up."""
-    # Signals to a whole group, of a terminal or a supervisor, are the worker's to answer. Handlers
+    # Signals to a whole group, of a supervisor or a container, are the worker's to answer. Handlers
     # rather than SIG_IGN, which the programs that a job starts would inherit.
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: None)
     source, sink = _take_pipes()
     first = json.loads(source.readline())
-    set_up(first["setup"])
+    die_with(first["lifeline"], first["worker"])
+    _prepare(first)
     _write(sink, {"ready": True})
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
-    for line in source:
-        order = json.loads(line)
-        if not order:
-            _write(sink, {"ready": True})
-            continue
+    with host().thread_scope():
+        for line in source:
+            order = json.loads(line)
+            _write(sink, _answer(order) if order else {"ready": True})
+
+
+def _prepare(first: dict[str, Any]) -> None:
+    """Import the project. What does not import is told with the first job that needs it."""
+    set_up(first["setup"])
+    imports: list[Callable[[], object]] = [host().prepare]
+    imports += [partial(import_module, one) for one in first["modules"]]
+    for each in imports:
         try:
-            actor = _find(order)
-            if order["atomic"] is not None:
-                host().resolve(order["atomic"]["connection"])
-        except Exception as error:  # noqa: BLE001 - whatever importing the project raises
-            _write(
-                sink, {"unfit": f"No other process finds the actor {order['actor']!r} ({error})"}
-            )
-            continue
-        _write(sink, _run(actor, order))
+            each()
+        except Exception:
+            logger.debug("Importing what registers actors failed.", exc_info=True)
 
 
-def _follow(worker: int) -> None:
-    """End when the worker has died: somebody else runs this job by now."""
-    while os.getppid() == worker:
-        time.sleep(_LOOK_SECONDS)
-    os._exit(1)
+def _answer(order: dict[str, Any]) -> dict[str, Any]:
+    try:
+        actor = _find(order)
+        if order["atomic"] is not None:
+            host().resolve(order["atomic"]["connection"])
+    except Exception as error:  # noqa: BLE001 - whatever importing the project raises
+        name = order["actor"]
+        return {"unfit": f"No other process finds the actor {name!r} ({error})"}
+    return {**_run(actor, order), "memory": resident_memory()}
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -69,6 +77,7 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # line by line, where a pipe would keep it until the end
     return source, sink
 
 
@@ -85,16 +94,18 @@ def _find(order: dict[str, Any]) -> Actor:
 
     """
     name, wanted = order["actor"], (order["module"], order["function"])
-    found: Any = host().find_actor(name)
-    if found is None:
-        found = import_module(order["module"])
-        for part in order["function"].split("."):
-            found = getattr(found, part)
-        found = next((one for one in actors_of(found) if one.name == name), None)
-    if found is None or (found.fn.__module__, found.fn.__qualname__) != wanted:
-        raise LookupError(".".join(wanted))
-    actor: Actor = found
-    return actor
+    known = host().find_actor(name)
+    if known is not None and (known.fn.__module__, known.fn.__qualname__) == wanted:
+        actor: Actor = known
+        return actor
+    # One of a router that is handed to the worker, beside those of the project.
+    found: Any = import_module(order["module"])
+    for part in order["function"].split("."):
+        found = getattr(found, part, None)
+    for one in actors_of(found):
+        if one.name == name and (one.fn.__module__, one.fn.__qualname__) == wanted:
+            return one
+    raise LookupError(".".join(wanted))
 
 
 def _run(actor: Actor, order: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from django_repid.core import clock
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ConfigurationError
 from django_repid.core.host import host
 from django_repid.core.message import StoredMessage
-from django_repid.core.protocols import ClaimRequest, Want
+from django_repid.core.outcome import Bench
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, hand_back
+from django_repid.core.verdict import hand_back
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.group import Group, Serving
 from django_repid.worker.intake import Intake

@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
 from django_repid.core.eager import decide
-from django_repid.core.errors import RepidError
+from django_repid.core.errors import ConfigurationError, RepidError
+from django_repid.core.outcome import Outcome
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Outcome, crashed, hand_back, refuse
+from django_repid.core.verdict import crashed, hand_back, refuse
 from django_repid.worker.atomic import Undone, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.desk import Desk
@@ -19,6 +20,9 @@ from django_repid.worker.executor import failed, overdue
 from django_repid.worker.group import Group
 
 logger = logging.getLogger("django_repid.worker")
+
+#: How long a job waits for which no process could be started: for memory, or an unfinished deploy.
+_NO_PROCESS_PAUSE_US = 10_000_000
 
 
 class Ends:
@@ -29,12 +33,12 @@ class Ends:
 
     def __init__(self, actors: dict[str, Actor]) -> None:
         self._actors = actors
-        self._groups: Mapping[bool, Group] = {}
+        self._groups: dict[str, Group] = {}
         self._desk: Desk
 
-    def attach(self, groups: Mapping[bool, Group], desk: Desk) -> None:
+    def attach(self, groups: Iterable[Group], desk: Desk) -> None:
         """Say where they go. Groups and desk themselves need to know who takes the ends."""
-        self._groups = groups
+        self._groups = {topic: group for group in groups for topic in group.topics}
         self._desk = desk
 
     def ended(self, attempt: Attempt, outcome: Outcome | None, *, unsure: bool = False) -> None:
@@ -72,9 +76,26 @@ class Ends:
             end = crashed(attempt.message, died, self._desk.bench())
             self._desk.put(self._group(attempt), end, 0.0, unsure=unsure)
 
-    def unfit(self, attempt: Attempt) -> None:
-        """Let the worker run a suspect itself: no other process can."""
+    def unfit(self, attempt: Attempt, why: str) -> None:
+        """Take an attempt that no other process can run.
+
+        The worker runs a suspect itself. An actor that is to run elsewhere has failed: on a thread
+        nothing would be as it was asked for.
+        """
+        if self._actors[attempt.message.key.topic].run_in_process:
+            self.lost(attempt, ConfigurationError(f"{why}: run_in_process=True needs that."))
+            return
+        logger.warning("%s; the worker runs its suspects itself.", why)
         self._group(attempt).submit([attempt])
+
+    def no_process(self, attempt: Attempt) -> None:
+        """Take an attempt for which no process could be started, which says nothing about it."""
+        if not self._actors[attempt.message.key.topic].run_in_process:
+            self._group(attempt).submit([attempt])
+        elif attempt.end():
+            run_at = self._desk.bench().now + _NO_PROCESS_PAUSE_US
+            end = hand_back(attempt.message, run_at=run_at)
+            self._desk.put(self._group(attempt), end, 0.0)
 
     def _judge(self, attempt: Attempt, outcome: Outcome | None, *, unsure: bool = False) -> None:
         if outcome is None:
@@ -101,7 +122,7 @@ class Ends:
             return replace(refuse(message, error, bench), processed=True)
 
     def _group(self, attempt: Attempt) -> Group:
-        return self._groups[self._actors[attempt.message.key.topic].is_async]
+        return self._groups[attempt.message.key.topic]
 
 
 def _spent_us(outcome: Outcome) -> float:

@@ -10,8 +10,8 @@ from django_repid.core.depends import Injection
 from django_repid.core.errors import ResultInvalid
 from django_repid.core.message import StoredMessage
 from django_repid.core.middleware import Middleware
+from django_repid.core.outcome import Outcome
 from django_repid.core.serializer import unstorable
-from django_repid.core.verdict import Outcome
 from django_repid.worker.inside import Inside
 
 

@@ -1,8 +1,9 @@
-"""The actors that share one kind of room: those of the event loop, and those of the threads."""
+"""The actors that share one kind of room: of the event loop, of threads, of processes."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django_repid.core.actor import Actor
 from django_repid.worker.attempt import Attempt
 
 #: A job is claimed when it can start now or within about this long.
@@ -43,6 +44,33 @@ class Group:
         """Learn from one run."""
         mean = self.mean_us
         self.mean_us = duration_us if mean is None else mean + (duration_us - mean) * _WEIGHT
+
+
+#: How many run at once, and where they go.
+_Place = tuple[int, Callable[[Iterable[Attempt]], None]]
+
+
+def group_up(
+    actors: Iterable[Actor], *, on_loop: _Place, on_threads: _Place, in_processes: _Place
+) -> list[Group]:
+    """Return the groups that have actors: one that has none would cost each claim."""
+    topics: dict[_Place, set[str]] = {}
+    for actor in actors:
+        apart = in_processes if actor.run_in_process else on_threads
+        topics.setdefault(on_loop if actor.is_async else apart, set()).add(actor.name)
+    return [Group(frozenset(names), *place) for place, names in topics.items()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    """Of the processes for actors: how many there are at most, and when another takes its place.
+
+    `jobs_limit`: after so many jobs. `memory_limit`: with more bytes than this after one.
+    """
+
+    count: int
+    jobs_limit: int | None = None
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

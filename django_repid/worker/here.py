@@ -12,12 +12,13 @@ from asgiref.sync import async_to_sync
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.connection import Connection
 from django_repid.core.eager import decide
 from django_repid.core.message import Enqueued, MessageState, StoredMessage
-from django_repid.core.protocols import ClaimRequest, Want
+from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, Outcome, examine
+from django_repid.core.verdict import examine
 from django_repid.worker.atomic import AtomicRunner, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, failed, overdue

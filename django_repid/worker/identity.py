@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from django_repid.core.protocols import WorkerInfo
+from django_repid.core.claims import WorkerInfo
 
 
 def describe(

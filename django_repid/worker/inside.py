@@ -12,9 +12,9 @@ from django_repid.core.answer import Answer, Verb
 from django_repid.core.depends import Depends, Injection, Source, inputs
 from django_repid.core.message import StoredMessage
 from django_repid.core.message_dependency import MessageDependency, Said
+from django_repid.core.outcome import Outcome
 from django_repid.core.provider import Provider, body
 from django_repid.core.serializer import printable
-from django_repid.core.verdict import Outcome
 from django_repid.worker.dependency_pool import current_pool
 
 logger = logging.getLogger("django_repid.worker")

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from django_repid.core.bucket import ArgsBucket
 from django_repid.core.message import StoredMessage
+from django_repid.core.outcome import Bench
 from django_repid.core.settlement import Settlement
-from django_repid.core.verdict import Bench, examine, hand_back
+from django_repid.core.verdict import examine, hand_back
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.suspects import Place, Suspects
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django_repid.core.claims import Peer
 from django_repid.core.connection import Connection
-from django_repid.core.protocols import Peer
 from django_repid.core.pruning import prune
 from django_repid.core.serializer import printable
 from django_repid.worker.beat import Heartbeat

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from django_repid.core import clock
 from django_repid.core.errors import Cancelled
-from django_repid.core.verdict import Outcome
+from django_repid.core.outcome import Outcome
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.deadlines import Deadlines
 from django_repid.worker.executor import Executor, failed, overdue

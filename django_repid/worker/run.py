@@ -12,21 +12,21 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext
 
 from django_repid.core.actor import Actor
+from django_repid.core.claims import WorkerInfo
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.host import host
-from django_repid.core.protocols import WorkerInfo
-from django_repid.core.verdict import Bench
+from django_repid.core.outcome import Bench
+from django_repid.worker.apart import Apart
 from django_repid.worker.aside import aside
 from django_repid.worker.atomic import AtomicRunner, check_atomic
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.beat import Heartbeat
-from django_repid.worker.cell import Cell
 from django_repid.worker.deaths import Deaths
 from django_repid.worker.desk import Desk
 from django_repid.worker.ends import Ends
 from django_repid.worker.executor import Executor
-from django_repid.worker.group import Group, Serving
+from django_repid.worker.group import Processes, Serving, group_up
 from django_repid.worker.health import Health, HealthCheckStatus
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.lanes import LanePool
@@ -34,6 +34,7 @@ from django_repid.worker.loop import LoopActors
 from django_repid.worker.readiness import readiness
 from django_repid.worker.schedules import Schedules
 from django_repid.worker.service import Service
+from django_repid.worker.signals import take_signals
 from django_repid.worker.threads import ActorThreads
 
 logger = logging.getLogger("django_repid.worker")
@@ -44,8 +45,6 @@ _INTERRUPT_SECONDS = 0.8
 _FLUSH_SECONDS = 1.0
 #: How long a store that does not answer, or a process of a suspect, is waited for at the end.
 _LEAVE_SECONDS = 1.0
-#: A signal that comes again within this long is the same wish.
-REPEAT_SECONDS = 0.5
 
 
 class Run:
@@ -60,13 +59,13 @@ class Run:
         *,
         tasks_limit: int,
         threads: int,
+        processes: Processes,
         grace: float,
         signals: Iterable[signal.Signals],
     ) -> None:
         options = connection.options
         self._connection, self._actors = connection, actors
         self._grace, self._signals = grace, tuple(signals)
-        self._signalled_at = float("-inf")
         self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
         self._stop, self._hurry, self._settled = (asyncio.Event() for _ in range(3))
         self._ends, self._deaths = Ends(actors), Deaths(actors)
@@ -77,11 +76,13 @@ class Run:
         self._lanes = LanePool(options.database_lanes) if host().uses_lanes else None
         self._on_loop = LoopActors(tasks_limit, executor, self._lanes, self._ends.ended)
         self._on_threads = ActorThreads(threads, self._run_on_thread, self._ends.lost)
-        self._cell = Cell(executor, connection, self._bench, self._ends)
-        self._groups = {
-            True: Group(_topics(actors, is_async=True), tasks_limit, self._on_loop.submit),
-            False: Group(_topics(actors, is_async=False), threads, self._on_threads.submit),
-        }
+        self._apart = Apart(executor, connection, self._bench, self._ends, processes)
+        self._groups = group_up(
+            actors.values(),
+            on_loop=(tasks_limit, self._on_loop.submit),
+            on_threads=(threads, self._on_threads.submit),
+            in_processes=(processes.count, self._apart.submit),
+        )
         self._heartbeat = self._make_heartbeat(info)
         self._desk = self._make_desk(serving, info.name)
         self._ends.attach(self._groups, self._desk)
@@ -111,11 +112,11 @@ class Run:
     def _make_desk(self, serving: Serving, worker_name: str) -> Desk:
         return Desk(
             self._connection,
-            list(self._groups.values()),
+            self._groups,
             serving,
             worker_id=self._heartbeat.claiming_id,
             worker_name=worker_name,
-            isolate=self._cell.submit if Cell.available else self._ends.unfit,
+            isolate=self._apart.isolate,
             give_up=self._give_up_overdue,
             until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
@@ -154,7 +155,7 @@ class Run:
         """
         async with AsyncExitStack() as stack:
             # First of all: a signal from now on must not leave a registered worker behind.
-            stack.callback(self._take_signals())
+            stack.callback(take_signals(self._loop, self._signals, self._stop.is_set, self.stop))
             if not await self._register():
                 return
             if self._lanes is not None:
@@ -176,18 +177,18 @@ class Run:
         end_of_grace = time.monotonic() + self._grace
         self._desk.stop_claiming()
         self._on_loop.hand_back_waiting()
-        for attempt in self._on_threads.not_started():
+        for attempt in (*self._on_threads.not_started(), *self._apart.not_started()):
             self._ends.ended(attempt, None)
         grace = self._grace if self._desk.crash is None else 0.0
         await self._wait_for(self._settled, grace, self._hurry)
         if not self._settled.is_set():
             logger.warning("What still runs is interrupted and handed back.")
-            await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
+            await self._apart.interrupt(_LEAVE_SECONDS)
             await self._on_loop.stop(_INTERRUPT_SECONDS)
             for attempt in (*self._on_threads.not_started(), *self._on_threads.running()):
                 self._ends.ended(attempt, None)
             await self._wait_for(self._settled, _FLUSH_SECONDS)
-        await asyncio.wait([aside(self._cell.interrupt)], timeout=_LEAVE_SECONDS)
+        await self._apart.interrupt(_LEAVE_SECONDS)
         patience = max(end_of_grace - time.monotonic(), _FLUSH_SECONDS)
         await self._deaths.told(patience, self._hurry)
         self._on_threads.close()
@@ -261,43 +262,9 @@ class Run:
     def _cancel(self, keys: Iterable[int]) -> None:
         wanted = frozenset(keys)
         self._on_loop.cancel(wanted)
-        self._cell.cancel(wanted)
+        self._apart.cancel(wanted)
 
     def _give_up_overdue(self) -> None:
         """End the sync attempts that have overrun; called by the broker thread."""
         for attempt in self._on_threads.overdue():
             self._ends.overran(attempt)
-
-    def _take_signals(self) -> Callable[[], None]:
-        """Let the signals stop this run; return what gives them back."""
-        taken: list[signal.Signals] = []
-        for one in self._signals:
-            try:
-                self._loop.add_signal_handler(one, self._signalled, one)
-            except (RuntimeError, ValueError, NotImplementedError):
-                # Not the main thread, or Windows: whoever runs the worker there stops it.
-                logger.debug("Signal %s is not handled here.", one.name)
-            else:
-                taken.append(one)
-
-        def restore() -> None:
-            for one in taken:
-                self._loop.remove_signal_handler(one)
-
-        return restore
-
-    def _signalled(self, one: signal.Signals) -> None:
-        # Supervisors signal a process and then its group: that is no impatience.
-        now = time.monotonic()
-        if now - self._signalled_at < REPEAT_SECONDS:
-            return
-        self._signalled_at = now
-        again = self._stop.is_set()
-        logger.info(
-            "%s: %s.", one.name, "stopping at once" if again else "finishing what runs, then ending"
-        )
-        self.stop()
-
-
-def _topics(actors: dict[str, Actor], *, is_async: bool) -> frozenset[str]:
-    return frozenset(name for name, actor in actors.items() if actor.is_async is is_async)

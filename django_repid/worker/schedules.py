@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django_repid.core import names
 from django_repid.core.actor import Actor
+from django_repid.core.claims import Peer
 from django_repid.core.connection import Connection
 from django_repid.core.errors import InvalidJob
 from django_repid.core.job_terms import JobTerms
 from django_repid.core.message import MessageState, StoredMessage
-from django_repid.core.protocols import Peer
-from django_repid.core.verdict import Bench, cancelled
+from django_repid.core.outcome import Bench
+from django_repid.core.verdict import cancelled
 
 logger = logging.getLogger("django_repid.worker")
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from django_repid.core import clock
+from django_repid.core.claims import Claim, ClaimRequest
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
 from django_repid.core.middleware import Middleware
-from django_repid.core.protocols import Claim, ClaimRequest
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store

@@ -7,8 +7,8 @@ from django_repid.core.answer import Answer, Verb
 from django_repid.core.cause import Cause, RemoteFailure
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, RoutingKey, StoredMessage
+from django_repid.core.outcome import Outcome
 from django_repid.core.retryable import Retryable
-from django_repid.core.verdict import Outcome
 
 _PLAIN = [
     field.name

@@ -13,7 +13,7 @@ from django_repid.core.names import check_queue_name
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.version import VERSION
 from django_repid.worker.dependency_pool import dependency_pool
-from django_repid.worker.group import Serving
+from django_repid.worker.group import Processes, Serving
 from django_repid.worker.health import HealthCheckServer, HealthCheckServerSettings
 from django_repid.worker.identity import describe
 from django_repid.worker.run import Run
@@ -33,6 +33,9 @@ class Worker:
         messages_limit: float = math.inf,
         tasks_limit: int | None = None,
         threads: int | None = None,
+        actor_processes: int | None = None,
+        child_jobs_limit: int | None = None,
+        child_memory_limit_mb: int | None = None,
         handle_signals: Iterable[signal.Signals] | None = None,
         router_defaults: RouterDefaults | None = None,
         auto_declare: bool = True,
@@ -53,6 +56,12 @@ class Worker:
             messages_limit: end after processing this many; never claims beyond it.
             tasks_limit: async actors at once; default: the connection's `TASKS_LIMIT` (1000).
             threads: sync actors at once; default: the connection's `THREADS` (8).
+            actor_processes: jobs of actors with `run_in_process` at once; default: the
+                connection's `ACTOR_PROCESSES` (the CPUs that this process may use).
+            child_jobs_limit: such a process is replaced after so many jobs; default: the
+                connection's `CHILD_JOBS_LIMIT` (never).
+            child_memory_limit_mb: and if it holds more megabytes after one; default: the
+                connection's `CHILD_MEMORY_LIMIT_MB` (never).
             handle_signals: default: SIGINT and SIGTERM.
             router_defaults: for actors registered on the worker's own `router`.
             auto_declare: kept for Repid's users; a queue needs no declaration.
@@ -81,6 +90,11 @@ class Worker:
         self.messages_limit = _positive("messages_limit", messages_limit)
         self.tasks_limit = int(_positive("tasks_limit", _or(tasks_limit, options.tasks_limit)))
         self.threads = int(_positive("threads", _or(threads, options.threads)))
+        self.processes = Processes(
+            count=int(_positive("actor_processes", _or(actor_processes, options.actor_processes))),
+            jobs_limit=_whole("child_jobs_limit", child_jobs_limit, options.child_jobs_limit),
+            memory_limit=_bytes(child_memory_limit_mb, options.child_memory_limit_mb),
+        )
         default_signals = () if sys.platform == "emscripten" else (signal.SIGINT, signal.SIGTERM)
         self.handle_signals = frozenset(
             default_signals if handle_signals is None else handle_signals
@@ -99,6 +113,11 @@ class Worker:
     def actors(self) -> dict[str, Actor]:
         """Its actors by name."""
         return self.router.actors
+
+    @property
+    def runs_in_processes(self) -> bool:
+        """Whether any of its actors runs in a child process."""
+        return any(actor.run_in_process for actor in self.actors.values())
 
     def include_router(self, router: Router) -> None:
         """Take in the actors of another router."""
@@ -139,6 +158,7 @@ class Worker:
             serving,
             tasks_limit=self.tasks_limit,
             threads=self.threads,
+            processes=self.processes,
             grace=self.graceful_shutdown_time,
             signals=self.handle_signals,
         )
@@ -167,6 +187,17 @@ class Worker:
 
 def _or(value: float | None, default: float) -> float:
     return default if value is None else value
+
+
+def _whole(what: str, value: int | None, default: int | None) -> int | None:
+    """Return a limit that may be off."""
+    value = default if value is None else value
+    return None if value is None else int(_positive(what, value))
+
+
+def _bytes(value: int | None, default: int | None) -> int | None:
+    megabytes = _whole("child_memory_limit_mb", value, default)
+    return None if megabytes is None else megabytes * 1024 * 1024
 
 
 def _positive(what: str, value: float) -> float:

@@ -23,15 +23,20 @@ pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
 def test_a_burst_is_shared_and_ends_with_0() -> None:
     Job.enqueue_many_sync([Job("note_pid") for _ in range(60)])
 
-    done = run("repid_worker", "--burst", "--processes", "2", "--threads", "3")
+    done = run(
+        "repid_worker", "--burst", "--processes", "2", "--threads", "3", "--actor-processes", "1"
+    )
 
     counts = [int(part.split()[0]) for part in done.stdout.split("processed ")[1:]]
     assert done.returncode == 0, done.stderr
     assert len(counts) == 2
     assert sum(counts) == 60
     assert done.stdout.count("repid worker\n") == 1
-    assert "3 threads for sync actors, in each of 2 processes" in done.stdout
-    assert "at most 46 to each database" in done.stdout
+    assert (
+        "3 threads for sync actors, 1 processes for those that run apart, in each of 2"
+        in done.stdout
+    )
+    assert "at most 48 to each database" in done.stdout
     assert ("SQLite has one writer" in done.stderr) == (connection.vendor == "sqlite")
     assert "starts again" not in done.stderr
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from django_repid.models import Message, WorkerProcess
-from django_repid.worker.run import REPEAT_SECONDS
+from django_repid.worker.signals import REPEAT_SECONDS
 from tests.acceptance.kit import eventually
 from tests.acceptance.processes import own_settings, processes, ready
 from tests.acceptance.test_worker_command import held_job, started

@@ -42,10 +42,17 @@ def test_it_says_what_it_will_do_and_ends_when_nothing_is_left() -> None:
     job = Job("add", args={"a": 40, "b": 2})
     job.enqueue_sync()
 
-    done = run("repid_worker", "--burst", "--worker-id", "w1", "--threads", "3")
+    done = run("repid_worker", "--burst", "--threads", "3", "--actor-processes", "2")
 
     assert done.returncode == 0, done.stderr
-    for expected in ("default (", "queues       all", "add,", "3 threads", "at most 23 to each"):
+    for expected in (
+        "default (",
+        "queues       all",
+        "add,",
+        "3 threads",
+        "2 processes",
+        "at most 25 to each",
+    ):
         assert expected in done.stdout
     assert "processed 1 job." in done.stdout
     assert job.wait_sync(1).value == 42

@@ -11,9 +11,9 @@ from django_repid.core.answer import Answer, Verb
 from django_repid.core.codec import Spec
 from django_repid.core.eager import answered
 from django_repid.core.message import MessageState
+from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.retryable import ALL
 from django_repid.core.schedule import Schedule
-from django_repid.core.verdict import Bench, Outcome
 from django_repid.worker.settler import _verb
 from django_repid.worker.wire import pack_outcome, unpack_outcome
 from tests.core.kit import MOMENT, stored

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 
 from django_repid import DuplicateJob, Job, MessageCategory
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.message import MessageState
-from django_repid.core.protocols import ClaimRequest, Want
 from tests.core.kit import in_memory
 
 

@@ -19,8 +19,8 @@ from django_repid import (
 )
 from django_repid.core import clock
 from django_repid.core.browsing import Message
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.message import MessageState
-from django_repid.core.protocols import ClaimRequest, Want
 
 DEAD, DELAYED, NORMAL = MessageCategory.DEAD, MessageCategory.DELAYED, MessageCategory.NORMAL
 FAR = datetime(2100, 1, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ from django_repid import ArgsInvalid, ConfigurationError, RetryAfter, Router, Ro
 from django_repid.core import clock
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState
-from django_repid.core.verdict import Bench, Outcome, judge
+from django_repid.core.outcome import Bench, Outcome
+from django_repid.core.verdict import judge
 from django_repid.worker.wire import pack_outcome, unpack_outcome
 from tests.core.kit import MOMENT, stored
 

@@ -16,15 +16,8 @@ from django_repid import (
 from django_repid.core import clock
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState
-from django_repid.core.verdict import (
-    Bench,
-    Outcome,
-    cancelled,
-    hand_back,
-    judge,
-    refuse,
-    refused_by_store,
-)
+from django_repid.core.outcome import Bench, Outcome
+from django_repid.core.verdict import cancelled, hand_back, judge, refuse, refused_by_store
 from tests.core.kit import MOMENT, stored
 
 NOW = 5_000_000

@@ -6,7 +6,8 @@ from django_repid import ArgsBucket, ResultBucket
 from django_repid.core import clock
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, StoredMessage
-from django_repid.core.verdict import Bench, examine
+from django_repid.core.outcome import Bench
+from django_repid.core.verdict import examine
 from tests.core.kit import MOMENT, stored
 
 SECOND = 1_000_000

@@ -10,18 +10,10 @@ from django_repid import ArgsInvalid, Cancelled, InvalidJob, Job, Quarantined, R
 from django_repid.core import settlement
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState, StoredMessage
+from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.schedule import Schedule
 from django_repid.core.suspicion import CONVICTED
-from django_repid.core.verdict import (
-    Bench,
-    Outcome,
-    cancelled,
-    crashed,
-    hand_back,
-    judge,
-    refuse,
-    refused_by_store,
-)
+from django_repid.core.verdict import cancelled, crashed, hand_back, judge, refuse, refused_by_store
 from tests.core.kit import in_memory, stored
 
 SECOND = 1_000_000

@@ -5,7 +5,8 @@ import pytest
 from django_repid import default_retry_policy_factory
 from django_repid.core import clock
 from django_repid.core.codec import Spec
-from django_repid.core.verdict import Bench, Outcome, judge
+from django_repid.core.outcome import Bench, Outcome
+from django_repid.core.verdict import judge
 from tests.core.kit import MOMENT, stored
 
 MESSAGE = stored(spec=Spec.write(clock.to_us(MOMENT), result_id="r1"))

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django_repid.core.claims import Claim, ClaimRequest, Want
 from django_repid.core.message import StoredMessage
-from django_repid.core.protocols import Claim, ClaimRequest, Want
 from tests.model.ledger import READY, RUNNING, Ledger, Row
 from tests.model.stores import LOOK_US
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.message import MessageState, StoredMessage
-from django_repid.core.protocols import ClaimRequest, Want
 from django_repid.core.settlement import Settlement
 from django_repid.testing.contract.kit import ack, bury, new, record, retry, worker_info
 from tests.model.ledger import Row

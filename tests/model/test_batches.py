@@ -10,7 +10,7 @@ from django_repid import (
     InMemoryMessageBroker,
     Job,
 )
-from django_repid.core.protocols import ClaimRequest, Want
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.testing.contract.kit import Stage, ids, new
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.errors import DuplicateJob
-from django_repid.core.protocols import ClaimRequest, Want
 from tests.model.claims import ClaimCheck
 from tests.model.scene import (
     BATCHES,

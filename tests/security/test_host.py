@@ -191,7 +191,7 @@ def test_a_cell_imports_nothing_from_the_folder_that_its_worker_stands_in(
 
     child = cell_process.Child()
     try:
-        child.read(time.monotonic() + 60, lambda: None)
+        child.begin(time.monotonic() + 60, lambda: None)
     except cell_process.ProcessDied:
         pass  # it has met what is no queue
     finally:

@@ -20,8 +20,9 @@ from django_repid import (
 )
 from django_repid.connections import DjangoHost
 from django_repid.core.bucket import BucketRecord
+from django_repid.core.claims import Claim, ClaimRequest
 from django_repid.core.host import host
-from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest
+from django_repid.core.protocols import BucketBroker
 from django_repid.core.pruning import prune
 from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, Message

@@ -73,6 +73,14 @@ def test_settings_that_change_are_read_again() -> None:
     assert connections["default"].options.claim_batch == 100
 
 
+@override_settings(REPID={"default": {"OPTIONS": {"ACTOR_PROCESSES": 3, "CHILD_JOBS_LIMIT": None}}})
+def test_limits_of_processes_may_be_off() -> None:
+    options = connections["default"].options
+
+    assert (options.actor_processes, options.child_jobs_limit) == (3, None)
+    assert options.child_memory_limit_mb is None
+
+
 @pytest.mark.parametrize(
     ("repid", "message"),
     [
@@ -81,6 +89,10 @@ def test_settings_that_change_are_read_again() -> None:
         ({"default": {"OPTIONS": {"EAGERLY": True}}}, "no key 'EAGERLY'"),
         ({"default": {"OPTIONS": {"THREADS": 1.5}}}, "must be an int above 0, not 1.5"),
         ({"default": {"OPTIONS": {"THREADS": True}}}, "must be an int above 0"),
+        ({"default": {"OPTIONS": {"THREADS": None}}}, "must be an int above 0, not None"),
+        ({"default": {"OPTIONS": {"ACTOR_PROCESSES": 0}}}, "must be an int above 0, not 0"),
+        ({"default": {"OPTIONS": {"CHILD_JOBS_LIMIT": 0}}}, "must be an int above 0, not 0"),
+        ({"default": {"OPTIONS": {"CHILD_MEMORY_LIMIT_MB": 0.5}}}, "an int above 0, not 0.5"),
         ({"default": {"OPTIONS": {"SILENCE_SECONDS": -1}}}, "must be a number above 0"),
         ({"default": {"OPTIONS": {"SERIALIZER": 5}}}, "must be text"),
         ({"default": {"OPTIONS": {"SECRET_ARGUMENTS": "pin"}}}, "must be a list of names"),

@@ -2,10 +2,15 @@
 
 import asyncio
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
+
+from django.db import connection
 
 from django_repid import MessageDependency, Router
 from django_repid.models import Message
@@ -129,3 +134,50 @@ def obey(folder: str) -> int:
     if word.read_text() == "fail":
         raise ValueError("as told")
     return os.getpid()
+
+
+@router.actor(run_in_process=True)
+def hold_apart(folder: str) -> int:
+    """Run until the test's word, in a process of its own."""
+    here = Path(folder)
+    (here / f"started-{os.getpid()}").touch()
+    while not (here / "release").exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
+@router.actor(run_in_process=True)
+def crunch(folder: str) -> None:
+    """Hold the GIL in C code for ages, beside a process that it has started."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    (Path(folder) / f"started-{os.getpid()}").touch()
+    (Path(folder) / f"started-{other.pid}").touch()
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+@router.actor(run_in_process=True)
+def was_connected() -> list[bool]:
+    """Return whether this process had a connection, and whether it has a pool of them."""
+    found = connection.connection is not None
+    Order.objects.count()
+    return [found, "pool" in connection.settings_dict["OPTIONS"]]
+
+
+@router.actor(run_in_process=True, atomic=True)
+def place_order_apart(number: int) -> int:
+    Order.objects.create(number=number)
+    return os.getpid()
+
+
+@router.actor(run_in_process=True, atomic=True, timeout=timedelta(seconds=1))
+def order_and_crunch(number: int) -> None:
+    """Write, and overrun before the commit."""
+    Order.objects.create(number=number)
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+@router.actor(run_in_process=True, atomic=True)
+def order_apart_and_kill(number: int) -> None:
+    """Write, and die before the commit."""
+    Order.objects.create(number=number)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -66,6 +66,15 @@ def answer_on_thread(verb: str, msg: MessageDependency) -> str:
     return "went on"
 
 
+@router.actor(run_in_process=True)
+def answer_apart(
+    verb: str, here: Annotated[int, Depends(os.getpid)], msg: MessageDependency
+) -> int:
+    msg.set_result(here)
+    getattr(msg, f"{verb}_sync")()
+    return 0
+
+
 @router.actor
 async def depend(
     here: Annotated[int, Depends(os.getpid)],
@@ -164,6 +173,29 @@ def test_dependencies_are_made_there() -> None:
     there, elsewhere, id_ = job.result_sync().value  # type: ignore[union-attr]  # asserted by use
     assert there == elsewhere != os.getpid()
     assert id_
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_an_actor_that_always_runs_in_a_process_answers_from_there(verb: Verb) -> None:
+    connection = memory()
+    Job(
+        "answer_apart",
+        id_="one",
+        args={"verb": verb},
+        retries=1,
+        result_id="r",
+        connection=connection,
+    ).enqueue_sync()
+
+    worker = Worker([router], connection=connection, messages_limit=1, handle_signals=())
+    assert asyncio.run(worker.run()).processed == 1
+
+    left = [(m.state.name, m.tries) for m in connection.message_broker.find(["one"])]
+    stays = {"nack": [("DEAD", 1)], "reject": [("READY", 0)], "reschedule": [("READY", 0)]}
+    assert left == ([] if verb == "ack" else stays.get(verb, [("READY", 1)]))
+    bucket = connection.result("r")
+    stored = verb in ("ack", "nack", "reschedule")
+    assert (None if bucket is None else bucket.value != os.getpid()) == (True if stored else None)
 
 
 def test_a_timeout_binds_there(tmp_path: Path) -> None:

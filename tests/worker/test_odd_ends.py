@@ -18,7 +18,8 @@ from django_repid import (
     Router,
     Worker,
 )
-from django_repid.core.protocols import BucketBroker, Claim
+from django_repid.core.claims import Claim
+from django_repid.core.protocols import BucketBroker
 from tests.worker.kit import burst, memory
 
 

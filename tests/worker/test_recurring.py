@@ -12,8 +12,9 @@ import pytest
 from django_repid import Connection, Job, MessageCategory, Queue, Router
 from django_repid.core.errors import Quarantined
 from django_repid.core.message import MessageState, StoredMessage
+from django_repid.core.outcome import Bench
 from django_repid.core.suspicion import CONVICTED
-from django_repid.core.verdict import Bench, crashed
+from django_repid.core.verdict import crashed
 from tests.worker.kit import burst, during, memory
 
 HOUR = timedelta(hours=1)

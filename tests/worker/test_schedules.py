@@ -14,8 +14,8 @@ from django_repid import (
     Job,
     Router,
 )
+from django_repid.core.claims import Peer
 from django_repid.core.message import MessageState, StoredMessage
-from django_repid.core.protocols import Peer
 from django_repid.testing.contract.kit import worker_info
 from django_repid.worker.schedules import Schedules, declared, schedule_id
 

@@ -16,10 +16,11 @@ from django_repid.brokers.database.handling import DatabaseHandling
 from django_repid.brokers.database.heads import Head, Taking
 from django_repid.brokers.database.statements import Statements
 from django_repid.brokers.database.vendors import statements_for
+from django_repid.core.claims import Claim, ClaimRequest, Want
 from django_repid.core.codec import NewerFormat
 from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.message import MessageState, StoredMessage
-from django_repid.core.protocols import BucketBroker, Claim, ClaimRequest, Want
+from django_repid.core.protocols import BucketBroker
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Settlement
 

@@ -10,8 +10,8 @@ from django.db.models.functions import Greatest, Least
 from django_repid.brokers.database import rows
 from django_repid.brokers.database.access import guarded, transaction_on
 from django_repid.brokers.database.liveness import LockFiles
+from django_repid.core.claims import Beat, Peer, WorkerInfo
 from django_repid.core.message import MessageState
-from django_repid.core.protocols import Beat, Peer, WorkerInfo
 from django_repid.core.suspicion import ISOLATED, floor_after_crash
 from django_repid.models import Message, WorkerProcess
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django_repid.core import clock
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
+from django_repid.core.claims import WorkerInfo
 from django_repid.core.codec import Spec, decode_headers, encode_headers
 from django_repid.core.message import MessageState, NewMessage, RoutingKey, StoredMessage
-from django_repid.core.protocols import WorkerInfo
 from django_repid.core.settlement import Settlement
 from django_repid.models import Bucket, WorkerProcess
 

@@ -11,6 +11,7 @@ from django_repid.brokers.memory.handling import InMemoryHandling
 from django_repid.brokers.memory.roster import Roster
 from django_repid.core import clock, settlement
 from django_repid.core.bucket import BucketRecord, args_record
+from django_repid.core.claims import Beat, Claim, ClaimRequest, Peer, WorkerInfo
 from django_repid.core.errors import DuplicateJob
 from django_repid.core.message import (
     Enqueued,
@@ -19,7 +20,7 @@ from django_repid.core.message import (
     OnDuplicate,
     StoredMessage,
 )
-from django_repid.core.protocols import Beat, BucketBroker, Claim, ClaimRequest, Peer, WorkerInfo
+from django_repid.core.protocols import BucketBroker
 from django_repid.core.settlement import Settlement
 
 

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import replace
 
-from django_repid.core.protocols import Peer, WorkerInfo
+from django_repid.core.claims import Peer, WorkerInfo
 
 
 class Roster:

@@ -57,6 +57,13 @@ class Command(BaseCommand):
         add("--concurrency", type=int, help="async actors at once (default: TASKS_LIMIT, 1000)")
         add("--threads", type=int, help="sync actors at once (default: THREADS, 8)")
         add(
+            "--actor-processes",
+            type=int,
+            metavar="N",
+            help="processes for actors with run_in_process=True (default: ACTOR_PROCESSES, as many "
+            "as CPUs); they start when they are needed",
+        )
+        add(
             "--processes",
             type=int,
             default=1,
@@ -134,6 +141,7 @@ class Command(BaseCommand):
             exclude_queues=_names(options["exclude_queues"]) or (),
             tasks_limit=options["concurrency"],
             threads=options["threads"],
+            actor_processes=options["actor_processes"],
             messages_limit=_limit(options["messages_limit"]),
             burst=options["burst"],
             graceful_shutdown_time=options["graceful_shutdown_time"],
@@ -174,7 +182,8 @@ class Command(BaseCommand):
             queues += f" except {', '.join(sorted(worker.exclude_queues))}"
         aliases = checks.aliases_of(connection)
         store = ", ".join(f"{alias} ({databases[alias].vendor})" for alias in aliases)
-        needed = checks.connections_needed(connection, worker.threads) * processes
+        apart = worker.processes.count if worker.runs_in_processes else 0
+        needed = checks.connections_needed(connection, worker.threads, apart) * processes
         each = f", in each of {processes} processes" if processes > 1 else ""
         lines = [
             ("store", f"{connection.alias}: {store or type(connection.message_broker).__name__}"),
@@ -182,7 +191,9 @@ class Command(BaseCommand):
             ("actors", ", ".join(sorted(worker.actors)) or "none: no tasks module registers any"),
             (
                 "concurrency",
-                f"{worker.tasks_limit} async, {worker.threads} threads for sync actors{each}",
+                f"{worker.tasks_limit} async, {worker.threads} threads for sync actors"
+                + (f", {apart} processes for those that run apart" if apart else "")
+                + each,
             ),
             ("connections", f"at most {needed} to each database"),
             ("stops", "on Ctrl-C or SIGTERM" + (", starts anew on changes" if reloads else "")),

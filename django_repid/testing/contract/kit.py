@@ -10,6 +10,7 @@ import pytest
 
 from django_repid.core import clock, settlement
 from django_repid.core.bucket import BucketRecord, ResultBucket
+from django_repid.core.claims import Claim, ClaimRequest, Want, WorkerInfo
 from django_repid.core.codec import Spec
 from django_repid.core.connection import Connection
 from django_repid.core.message import (
@@ -19,7 +20,6 @@ from django_repid.core.message import (
     RoutingKey,
     StoredMessage,
 )
-from django_repid.core.protocols import Claim, ClaimRequest, Want, WorkerInfo
 from django_repid.core.settlement import Failure, Settlement
 
 SECOND = 1_000_000
