@@ -262,6 +262,7 @@ def _without(
     """Return what looks like a function, without some of its parameters."""
     kept = [one for one in parameters if one.name not in sources]
     returned = evaluated(inspect.signature(fn).return_annotation, fn)
+    returned = None if returned is type(None) else returned  # as it is written
     for what, annotation in [*((one.name, one.annotation) for one in kept), ("return", returned)]:
         if isinstance(annotation, str):
             message = (

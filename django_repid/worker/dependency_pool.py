@@ -1,7 +1,7 @@
 """Other processes for dependencies: `Depends(fn, run_in_process=True)`.
 
-A pool is made at its first use in a run of a worker, and gone with that run. What goes to and fro
-is pickled: between this process and its own children, never in a store.
+A pool is made at its first use in a run of a worker, and gone with that run. What passes between
+them is pickled; what is stored never is.
 """
 
 import multiprocessing

@@ -66,3 +66,24 @@ def test_one_that_runs_alone_is_as_atomic(tmp_path: Path) -> None:
     assert "processed 3 jobs" in output
     assert Bucket.objects.filter(success=True, worker__isnull=False).count() == 3
     assert "LeaseLost" not in output
+
+
+def test_one_that_runs_alone_answers_as_atomically() -> None:
+    """The answer travels with the outcome from the process that runs suspects."""
+    for number, verb in enumerate(["ack", "nack", "force_retry"]):
+        order = Job("order_and_answer", args={"number": number, "verb": verb}, id_=verb)
+        order.using(result_id=f"r-{verb}").enqueue_sync()
+    Message.objects.update(suspicion=3)
+
+    def answered() -> bool:
+        left = {m.message_id: (m.state, m.tries) for m in Message.objects.all()}
+        return left == {"nack": (Message.State.DEAD, 1), "force_retry": (Message.State.READY, 1)}
+
+    with worker() as one:
+        eventually(answered)
+        one.send(signal.SIGTERM)
+        code, log = one.wait()
+
+    assert code == 0, log
+    assert list(Order.objects.values_list("number", flat=True)) == [0]
+    assert dict(Bucket.objects.values_list("bucket_id", "data")) == {"r-ack": "0", "r-nack": "1"}

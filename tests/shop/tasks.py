@@ -12,7 +12,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from django_repid import Router
+from django_repid import MessageDependency, Router
 from django_repid.models import Message
 from tests.shop.models import Order
 
@@ -98,6 +98,13 @@ def place_tick() -> None:
 )
 def declared_tick() -> None:
     Order.objects.create(note="declared")
+
+
+@router.actor(atomic=True)
+def order_and_answer(number: int, verb: str, msg: MessageDependency) -> None:
+    Order.objects.create(number=number)
+    msg.set_result(number)
+    getattr(msg, f"{verb}_sync")()
 
 
 @router.actor(atomic=True)

@@ -6,11 +6,12 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from django_repid import Job, MessageCategory, Router, Worker
+from django_repid import Depends, Job, MessageCategory, MessageDependency, Router, Worker
+from django_repid.core.answer import Verb
 from django_repid.core.connection import Connection
 from django_repid.core.suspicion import CONVICTED, ISOLATED
 from django_repid.worker import cell, cell_process
@@ -49,6 +50,38 @@ def sleep(folder: str) -> None:
 def talk() -> str:
     print("not to the worker")
     return "said"
+
+
+@router.actor
+async def answer(verb: str, msg: MessageDependency) -> str:
+    msg.set_result("set over there")
+    await getattr(msg, verb)()
+    return "went on"
+
+
+@router.actor
+def answer_on_thread(verb: str, msg: MessageDependency) -> str:
+    msg.set_result("set over there")
+    getattr(msg, f"{verb}_sync")()
+    return "went on"
+
+
+@router.actor(run_in_process=True)
+def answer_apart(
+    verb: str, here: Annotated[int, Depends(os.getpid)], msg: MessageDependency
+) -> int:
+    msg.set_result(here)
+    getattr(msg, f"{verb}_sync")()
+    return 0
+
+
+@router.actor
+async def depend(
+    here: Annotated[int, Depends(os.getpid)],
+    alone: Annotated[int, Depends(os.getppid, run_in_process=True)],
+    msg: MessageDependency,
+) -> list[Any]:
+    return [here, os.getpid() if alone == os.getppid() else alone, msg.key.id_]
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +143,59 @@ def test_what_it_prints_is_not_taken_for_an_answer() -> None:
     burst(connection, router)
 
     assert job.result_sync().value == "said"  # type: ignore[union-attr]  # asserted by use
+
+
+@pytest.mark.parametrize("name", ["answer", "answer_on_thread"])
+@pytest.mark.parametrize("verb", list(Verb))
+def test_an_answer_is_carried_out_as_anywhere(name: str, verb: Verb) -> None:
+    connection = memory()
+    job = Job(name, id_="one", args={"verb": verb}, retries=1, result_id="r", connection=connection)
+    suspect(connection, job)
+
+    worker = Worker([router], connection=connection, messages_limit=1, handle_signals=())
+    assert asyncio.run(worker.run()).processed == 1
+
+    left = [(m.state.name, m.tries) for m in connection.message_broker.find(["one"])]
+    stays = {"nack": [("DEAD", 1)], "reject": [("READY", 0)], "reschedule": [("READY", 0)]}
+    assert left == ([] if verb == "ack" else stays.get(verb, [("READY", 1)]))
+    bucket = connection.result("r")
+    stored = verb in ("ack", "nack", "reschedule")
+    assert (None if bucket is None else bucket.value) == ("set over there" if stored else None)
+
+
+def test_dependencies_are_made_there() -> None:
+    connection = memory()
+    job = Job("depend", connection=connection)
+    suspect(connection, job)
+
+    burst(connection, router)
+
+    there, elsewhere, id_ = job.result_sync().value  # type: ignore[union-attr]  # asserted by use
+    assert there == elsewhere != os.getpid()
+    assert id_
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_an_actor_that_always_runs_in_a_process_answers_from_there(verb: Verb) -> None:
+    connection = memory()
+    Job(
+        "answer_apart",
+        id_="one",
+        args={"verb": verb},
+        retries=1,
+        result_id="r",
+        connection=connection,
+    ).enqueue_sync()
+
+    worker = Worker([router], connection=connection, messages_limit=1, handle_signals=())
+    assert asyncio.run(worker.run()).processed == 1
+
+    left = [(m.state.name, m.tries) for m in connection.message_broker.find(["one"])]
+    stays = {"nack": [("DEAD", 1)], "reject": [("READY", 0)], "reschedule": [("READY", 0)]}
+    assert left == ([] if verb == "ack" else stays.get(verb, [("READY", 1)]))
+    bucket = connection.result("r")
+    stored = verb in ("ack", "nack", "reschedule")
+    assert (None if bucket is None else bucket.value != os.getpid()) == (True if stored else None)
 
 
 def test_a_timeout_binds_there(tmp_path: Path) -> None:
