@@ -97,22 +97,22 @@ MEMBERS = {
     "EventLog": "function args kwargs result timestamp perf_counter",
     "InMemoryBucketBroker": "use_result_bucket",
 }
-FUNCTIONS = """
-default_serializer(data) default_retry_policy_factory(min_backoff)
-default_retry_policy_factory(max_backoff) default_retry_policy_factory(multiplier)
-default_retry_policy_factory(max_exponent) repid(routers) repid(declare_all_known_queues)
-repid(autoconnection)
-""".split()
-PLAIN = """
-Message MessageDependency ActorData ActorResult PydanticV1Converter SerializerT RetryPolicyT
-ResolverContext DependencyKind DependencyT SUBSCRIBERS_NAMES WRAPPED BucketT ResultBucketT
-ParametersT RoutingKeyT InMemoryMessageBroker DummyMessageBroker DummyBucketBroker MessageBrokerT
-BucketBrokerT ConsumerT RabbitMessageBroker RedisMessageBroker RedisBucketBroker logger
-GetEventLogT GetMockedActorT GetInMemoryQueueT repid_app repid_connection
-repid_declare_all_known_queues repid_get_event_log repid_get_in_memory_queue repid_get_mocked_actor
-""".split()
+BARE = {
+    "parameters of functions, and of the marker of pytest": "default_serializer(data) "
+    "default_retry_policy_factory(min_backoff) default_retry_policy_factory(max_backoff) "
+    "default_retry_policy_factory(multiplier) default_retry_policy_factory(max_exponent) "
+    "repid(routers) repid(declare_all_known_queues) repid(autoconnection)",
+    "classes, protocols and constants": "Message MessageDependency ActorData ActorResult "
+    "PydanticV1Converter SerializerT RetryPolicyT ResolverContext DependencyKind DependencyT "
+    "SUBSCRIBERS_NAMES WRAPPED BucketT ResultBucketT ParametersT RoutingKeyT GetEventLogT "
+    "GetMockedActorT GetInMemoryQueueT logger",
+    "brokers": "InMemoryMessageBroker DummyMessageBroker DummyBucketBroker MessageBrokerT "
+    "BucketBrokerT ConsumerT RabbitMessageBroker RedisMessageBroker RedisBucketBroker",
+    "fixtures": "repid_app repid_connection repid_declare_all_known_queues repid_get_event_log "
+    "repid_get_in_memory_queue repid_get_mocked_actor",
+}
 NAMES = [f"{owner}.{one}" for owner, them in MEMBERS.items() for one in them.split()]
-NAMES += FUNCTIONS + PLAIN
+NAMES += [one for them in BARE.values() for one in them.split()]
 
 #: What has another name here, as the page says.
 RENAMED = {
@@ -182,8 +182,9 @@ def is_there(name: str) -> bool:
 
 def has_by_making(thing: type, member: str) -> bool:
     """Whether a constructor takes it, or sets it on the object."""
-    made = [one.__init__ for one in thing.__mro__ if "__init__" in vars(one) and one is not object]
-    made += [thing.__new__] if "__new__" in vars(thing) else []
+    ours = [vars(one) for one in thing.__mro__ if one is not object]
+    made = [inside[how] for inside in ours for how in ("__init__", "__new__") if how in inside]
+    made = [getattr(one, "__func__", one) for one in made]  # __new__ is a static method
     sets = any(re.search(rf"\bself\.{member}\b", source(one)) for one in made)
     return sets or any(member in parameters(one) for one in made)
 

@@ -34,7 +34,7 @@ def test_priorities_have_repids_numbers() -> None:
 def test_the_settings_of_health_checks_begin_as_repids() -> None:
     settings = HealthCheckServerSettings()
     assert (settings.address, settings.port, settings.endpoint_name) == (
-        "0.0.0.0",  # noqa: S104 - what is to be compared
+        "0.0.0.0",
         8080,
         "/healthz",
     )
