@@ -1,0 +1,167 @@
+"""What programs that were written for Repid rely on, and no other test looks at."""
+
+import asyncio
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from django_repid import (
+    HealthCheckServerSettings,
+    Job,
+    MessageCategory,
+    PrioritiesT,
+    Queue,
+    Repid,
+    Router,
+    RouterDefaults,
+    Worker,
+)
+from tests.worker.kit import burst, memory
+
+
+def enqueued(connection: Any, *names: str) -> list[Job]:
+    jobs = [Job(name, connection=connection) for name in names]
+    Job.enqueue_many_sync(jobs)
+    return jobs
+
+
+def test_priorities_have_repids_numbers() -> None:
+    assert {one.name: one.value for one in PrioritiesT} == {"LOW": 0, "MEDIUM": 5, "HIGH": 9}
+
+
+def test_the_settings_of_health_checks_begin_as_repids() -> None:
+    settings = HealthCheckServerSettings()
+    assert (settings.address, settings.port, settings.endpoint_name) == (
+        "0.0.0.0",
+        8080,
+        "/healthz",
+    )
+
+
+def test_a_worker_takes_routers_at_once_or_one_by_one() -> None:
+    connection, first, second = memory(), Router(), Router()
+    ran: list[str] = []
+    first.actor(name="one")(lambda: ran.append("one"))
+    second.actor(name="two")(lambda: ran.append("two"))
+    worker = Worker(
+        [first],
+        connection=connection,
+        router_defaults=RouterDefaults(queue="own"),
+        burst=True,
+        handle_signals=(),
+    )
+    worker.include_router(second)
+    worker.router.actor(name="three")(lambda: ran.append("three"))
+
+    Job("three", "own", connection=connection).enqueue_sync()
+    enqueued(connection, "one", "two")
+
+    assert asyncio.run(worker.run()).processed == 3
+    assert sorted(ran) == ["one", "three", "two"]
+    assert set(worker.actors) == {"one", "two", "three"}
+    assert worker.actors["three"].queue == "own"
+
+
+def test_a_worker_can_run_again_and_counts_anew() -> None:
+    connection, router = memory(), Router()
+    router.actor(name="nothing")(lambda: None)
+    worker = Worker([router], connection=connection, burst=True, handle_signals=())
+
+    enqueued(connection, "nothing", "nothing")
+    assert asyncio.run(worker.run()).processed == 2
+    enqueued(connection, "nothing")
+    assert asyncio.run(worker.run()).processed == 1
+
+
+@pytest.mark.parametrize("auto_declare", [True, False])
+def test_a_worker_declares_no_queue_whatever_it_is_told(auto_declare: bool) -> None:
+    connection, router = memory(), Router()
+    heard: list[str] = []
+
+    def before_queue_declare(queue_name: str) -> None:
+        heard.append(queue_name)
+
+    connection.middleware.add_subscriber(before_queue_declare)
+    router.actor(name="nothing")(lambda: None)
+    enqueued(connection, "nothing")
+
+    assert burst(connection, router, auto_declare=auto_declare) == 1
+    assert heard == []
+    Queue("default", connection).declare_sync()
+    assert heard == ["default"]
+
+
+def test_a_worker_ends_by_the_signals_that_it_is_told() -> None:
+    connection, router = memory(), Router()
+
+    @router.actor
+    async def stop_me() -> str:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.05)
+        return "ended in order"
+
+    (job,) = enqueued(connection, "stop_me")
+    worker = Worker([router], connection=connection, handle_signals=[signal.SIGUSR1])
+
+    run = asyncio.run(asyncio.wait_for(worker.run(), 30))
+
+    bucket = job.result_sync()
+    assert run.processed == 1
+    assert bucket is not None
+    assert bucket.value == "ended in order"
+
+
+def test_repid_subscribes_middlewares() -> None:
+    connection = memory()
+    heard: list[str] = []
+
+    class Spy:
+        def after_enqueue(self, key: Any) -> None:
+            heard.append(key.topic)
+
+    app = Repid(connection, middlewares=[Spy()])
+    enqueued(app.connection, "nothing")
+
+    assert heard == ["nothing"]
+
+
+def test_subscribers_hear_the_end_of_each_kind() -> None:
+    connection, router = memory(), Router()
+    heard: list[tuple[str, str]] = []
+
+    class Spy:
+        def after_ack(self, key: Any) -> None:
+            heard.append(("ack", key.topic))
+
+        def after_nack(self, key: Any) -> None:
+            heard.append(("nack", key.topic))
+
+        def after_requeue(self, key: Any, payload: str, params: Any) -> None:
+            heard.append(("requeue", f"{key.topic} {payload} {params.retries.max_amount}"))
+
+    connection.middleware.add_middleware(Spy())
+
+    @router.actor
+    def good() -> None: ...
+
+    @router.actor
+    def bad() -> None:
+        raise LookupError
+
+    @router.actor(retries=1)
+    def worse() -> None:
+        raise LookupError
+
+    enqueued(connection, "good", "bad")
+    Job(worse, args={}, use_args_bucketer=False, connection=connection).enqueue_sync()
+
+    assert burst(connection, router, threads=1) == 3
+    assert sorted(heard) == [("ack", "good"), ("nack", "bad"), ("requeue", "worse {} 1")]
+
+    async def dead() -> list[str]:
+        found = Queue("default", connection).get_messages(category=MessageCategory.DEAD)
+        return [message.key.topic async for message in found]
+
+    assert asyncio.run(dead()) == ["bad"]
