@@ -78,6 +78,8 @@ def cancel(connection: Connection, id_: str) -> bool:
     for _ in range(2):  # between the two questions it may have gone from one state to the other
         seized = broker.seize(id_, [MessageState.READY])
         if seized is not None:
+            if seized.spec.again is not None:  # between two tries new terms may wait for their turn
+                broker.ask_cancel(id_)
             connection.settle([cancelled(seized, Bench(worker="", now=broker.now_us()))])
             return True
         if broker.ask_cancel(id_):

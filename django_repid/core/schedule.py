@@ -72,8 +72,10 @@ class Schedule:
     def run_at(self, tick: int, moment: int) -> int:
         """Return the occurrence that a run at `moment` stands for, which nothing planned.
 
-        The next one comes as it would have come anyway.
+        The next one comes as it would have come anyway, `tick` itself if that is still to come.
         """
+        if tick > moment:
+            return tick - (self.every or 1)
         return moment if self.every is None else tick + (moment - tick) // self.every * self.every
 
     def _after(self, moment: int) -> int:

@@ -170,6 +170,16 @@ def same_schedule(one: Spec, other: Spec) -> bool:
     return one.again is not None and (one.again, one.until) == (other.again, other.until)
 
 
+def under_way(message: StoredMessage) -> bool:
+    """Whether an occurrence of a recurring job runs, or has run and is to be tried again.
+
+    It ends under the terms that it began with; new ones hold from the next occurrence on.
+    """
+    if message.spec.again is None or message.state is MessageState.DEAD:
+        return False
+    return bool(message.state is MessageState.RUNNING or message.tries or message.crashes)
+
+
 def renewed(end: Settlement, spec: Spec, tick: int) -> Settlement:
     """The end of an occurrence whose job has got new terms meanwhile, which begin at `tick`.
 

@@ -72,8 +72,18 @@ def test_a_run_that_nothing_planned_moves_no_grid(every: int, tick: int, at: int
 
     stands_for = schedule.run_at(tick, tick + at)
 
-    assert stands_for <= tick + at < stands_for + every
     assert (stands_for - tick) % every == 0
+    if at >= 0:
+        assert stands_for <= tick + at < stands_for + every
+    else:  # what is still to come does so, however far off it is
+        assert schedule.following(stands_for, tick + at) == tick
+
+
+def test_a_run_before_the_first_occurrence_brings_none_forward() -> None:
+    first, now = us("2026-01-05T12:00"), us("2026-01-01T12:30")
+
+    for schedule in (Schedule(every=HOUR), berlin("0 * * * *")):
+        assert schedule.following(schedule.run_at(first, now), now) == first
 
 
 def test_the_next_is_never_before_the_one_that_has_just_been() -> None:

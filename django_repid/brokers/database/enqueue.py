@@ -92,7 +92,10 @@ def _chunks(messages: Sequence[NewMessage]) -> Iterator[list[int]]:
 def _write_chunk(alias: str, statements: Statements, chunk: Sequence[NewMessage]) -> list[Enqueued]:
     connection = connections[alias]
     if chunk[0].renews:
-        return [renew(connection, statements, message) for message in chunk]
+        # In the order of their ids: they stay locked, and others may write the same ones.
+        by_id = sorted(chunk, key=lambda message: message.key.id_)
+        renewed = {one.key.id_: renew(connection, statements, one) for one in by_id}
+        return [renewed[message.key.id_] for message in chunk]
     policy = _REPLACEABLE[chunk[0].on_duplicate]
     left = {message.key.id_: message for message in chunk}
     found: dict[str, Enqueued] = {}

@@ -97,7 +97,7 @@ class DatabaseHandling(DatabaseRoster):
         """See `MessageBroker.referred`."""
         found = self._messages.filter(args_id__in=list(args_ids)).order_by()
         ids = set(found.values_list("args_id", flat=True).distinct())
-        renewed = self._messages.filter(state=MessageState.RUNNING, renewal__isnull=False)
+        renewed = self._messages.filter(renewal__isnull=False).order_by()
         for renewal in renewed.values_list("renewal", flat=True):
             ids.add(json.loads(renewal or "{}").get("args_id"))
         return {args_id for args_id in ids if args_id is not None and args_id in args_ids}

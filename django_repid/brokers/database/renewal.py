@@ -14,7 +14,12 @@ from django_repid.core.settlement import Settlement
 
 #: Overwrites nothing: a state that no message is in.
 _NOTHING = (-1,)
-_WAITING = (MessageState.READY.value, MessageState.DEAD.value)
+#: The rest of a message that begins anew in the place of another. Its lease goes on.
+_ANEW = {
+    "state": MessageState.READY.value, "tries": 0, "crashes": 0, "suspicion": 0,
+    "cancel_asked": False, "dead_reason": "", "renewal": None, "worker_id": None,
+    "claimed_at": None, "waits_for": None,
+}  # fmt: skip
 #: What new terms change of a message. Its occurrence stays.
 _TERMS = tuple(name for name in rows.NEW_COLUMNS if name not in ("message_id", "tick"))
 
@@ -22,7 +27,7 @@ _TERMS = tuple(name for name in rows.NEW_COLUMNS if name not in ("message_id", "
 def renew(connection: Any, statements: Statements, message: NewMessage) -> Enqueued:
     """Write a recurring message in the caller's transaction; see `MessageBroker.enqueue`.
 
-    One that runs is locked until the caller commits, and its settlement waits for that.
+    One that stands there is locked until the caller commits, and its settlement waits for that.
     """
     values, id_ = rows.new_message(message), message.key.id_
     for _ in range(3):  # one that stands there may be gone when it is to be locked
@@ -77,18 +82,19 @@ def _replace(
     if _blocks(standing, message):
         return None
     pk, now = standing.key.pk or 0, statements.read_now(connection)
-    if standing.state is MessageState.RUNNING:
-        renewal = json.dumps(dict(zip(rows.NEW_COLUMNS, values, strict=True)))
-        _update(connection, statements, pk, {"renewal": renewal})
+    terms = dict(zip(rows.NEW_COLUMNS, values, strict=True))
+    if settlement.under_way(standing):
+        _update(connection, statements, pk, {"renewal": json.dumps(terms)})
     elif standing.state is MessageState.READY and settlement.same_schedule(
         standing.spec, message.spec
     ):
-        terms = dict(zip(rows.NEW_COLUMNS, values, strict=True))
         fresh = {"enqueued_at": now, "renewal": None, "waits_for": None, "cancel_asked": False}
         _update(connection, statements, pk, {**{name: terms[name] for name in _TERMS}, **fresh})
     else:
-        written = statements.enqueue(connection, [values], [message.run_at], _WAITING)
-        return _written(message, written[message.key.id_]) if written else None
+        # Not by `enqueue`, which on MySQL looks first and sees what the transaction began with.
+        due = now if message.run_at is None else message.run_at
+        times = {"run_at": due, "due_at": due, "enqueued_at": now}
+        _update(connection, statements, pk, {**terms, **times, **_ANEW})
     return _written(message, (pk, standing.key.lease, now))
 
 
@@ -139,11 +145,16 @@ def _update(connection: Any, statements: Statements, pk: int, values: Mapping[st
 def _wishes(
     connection: Any, statements: Statements, keys: Sequence[int]
 ) -> dict[int, tuple[str | None, bool]]:
-    """Return pk -> (renewal, cancel_asked) of the messages for which there is one of them."""
+    """Return pk -> (renewal, cancel_asked) of the messages for which there is one of them.
+
+    They are locked already. Only a look that locks sees them as they are now, where an atomic
+    actor's transaction goes by what it began with (REPEATABLE READ).
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, renewal, cancel_asked FROM {statements.message} WHERE id IN "
-            f"({statements.marks(keys)}) AND (renewal IS NOT NULL OR cancel_asked)",
+            f"({statements.marks(keys)}) AND (renewal IS NOT NULL OR cancel_asked)"
+            f"{statements.for_update}",
             list(keys),
         )
         return {pk: (renewal, bool(asked)) for pk, renewal, asked in cursor.fetchall()}

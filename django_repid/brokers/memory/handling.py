@@ -35,6 +35,7 @@ class InMemoryHandling:
         assert message.key.pk is not None  # noqa: S101 - stored messages have one
         del self._messages[message.key.pk]
         del self._pk_by_id[message.key.id_]
+        self._renewals.pop(message.key.pk, None)
 
     def find(self, ids: Collection[str]) -> list[StoredMessage]:
         """See `MessageBroker.find`."""

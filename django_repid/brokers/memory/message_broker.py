@@ -85,6 +85,7 @@ class InMemoryMessageBroker(InMemoryHandling):
         old = self._by_id(message.key.id_)
         pk = next(self._pks) if old is None else old.key.pk
         key = replace(message.key, pk=pk, lease=0 if old is None else old.key.lease)
+        self._renewals.pop(pk or 0, None)
         self._put(records.fresh(message, key, now))
         return Enqueued(key=key, duplicate=False, enqueued_at=now)
 
@@ -95,7 +96,7 @@ class InMemoryMessageBroker(InMemoryHandling):
             return None
         same = settlement.same_schedule(standing.spec, message.spec)
         self._renewals.pop(standing.key.pk or 0, None)
-        if standing.state is MessageState.RUNNING:
+        if settlement.under_way(standing):
             self._renewals[standing.key.pk or 0] = message
         elif standing.state is MessageState.READY and same:
             self._put(records.on_new_terms(standing, message, now))

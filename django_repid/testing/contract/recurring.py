@@ -1,21 +1,17 @@
 """What brokers promise of recurring messages: one row each, re-armed when an occurrence ends."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from django_repid.core import clock, settlement
-from django_repid.core.codec import Spec
+from django_repid.core import settlement
 from django_repid.core.errors import DuplicateJob
-from django_repid.core.message import MessageCategory, MessageState, NewMessage, StoredMessage
+from django_repid.core.message import MessageCategory, MessageState
 from django_repid.core.schedule import Schedule
-from django_repid.core.settlement import Settlement
 from django_repid.testing.contract.kit import (
     HOUR,
     SECOND,
     Stage,
-    StageFixture,
     ack,
     bury,
     ids,
@@ -23,33 +19,11 @@ from django_repid.testing.contract.kit import (
     record,
     retry,
 )
-
-HOURLY = Schedule(every=HOUR)
-
-
-def recurring(
-    tick: int, *, again: Schedule = HOURLY, id_: str | None = "tick", **more: Any
-) -> NewMessage:
-    """Make a recurring message whose first occurrence is at `tick`."""
-    message = new(id_=id_, run_at=tick, tick=tick, **more)
-    return replace(message, spec=Spec.write(clock.now_us(), result_id="r1", again=again))
+from django_repid.testing.contract.renewal import HOURLY, RenewalContract, ended, recurring
 
 
-def ended(message: StoredMessage, now: int, data: str = '"done"') -> Settlement:
-    """End an occurrence well: the next one follows."""
-    return settlement.recurring(ack(message, record("r1", data, now=now)), after=now)
-
-
-class RecurringContract(StageFixture):
+class RecurringContract(RenewalContract):
     """One row per recurring job, in whatever way its occurrences end."""
-
-    def _due(self, stage: Stage, **more: Any) -> StoredMessage:
-        stage.enqueue(recurring(stage.broker.now_us() - 10 * SECOND, **more))
-        return stage.claim_one()
-
-    def _only(self, stage: Stage) -> StoredMessage:
-        (found,) = stage.broker.find(["tick"])
-        return found
 
     def test_an_occurrence_that_ends_is_followed_by_the_next_one(self, stage: Stage) -> None:
         message = self._due(stage)
@@ -121,88 +95,6 @@ class RecurringContract(StageFixture):
         assert lost == frozenset()
         assert ids(stage.broker.find(["a", "b", "tick"])) == ["tick"]
         assert stage.result("r2") is not None
-
-    # ------------------------------------------------------------------ new terms
-
-    def test_the_same_schedule_keeps_its_occurrence_under_new_terms(self, stage: Stage) -> None:
-        tick = stage.broker.now_us() - SECOND  # missed, and not to be lost
-        stage.enqueue(recurring(tick, payload='{"n": 1}'))
-
-        (answer,) = stage.enqueue(
-            recurring(tick + HOUR, payload='{"n": 2}', queue="mail", priority=9)
-        )
-
-        assert answer.duplicate is False
-        message = stage.claim_one()
-        assert (message.tick, message.payload) == (tick, '{"n": 2}')
-        assert (message.key.queue, message.key.priority) == ("mail", 9)
-
-    def test_another_schedule_begins_with_its_own_first_occurrence(self, stage: Stage) -> None:
-        now = stage.broker.now_us()
-        stage.enqueue(recurring(now - SECOND))
-
-        stage.enqueue(recurring(now + 5 * SECOND, again=Schedule(every=5 * SECOND)))
-
-        message = self._only(stage)
-        assert message.tick == message.run_at == now + 5 * SECOND
-        assert stage.claim() == []
-
-    def test_new_terms_leave_a_running_occurrence_alone_and_hold_from_the_next(
-        self, stage: Stage
-    ) -> None:
-        message = self._due(stage, payload='{"n": 1}')
-
-        (answer,) = stage.enqueue(
-            recurring(stage.broker.now_us() + HOUR, payload='{"n": 2}', topic="other")
-        )
-        stage.settle(retry(message, run_at=message.run_at))
-        again = stage.claim_one()
-        stage.settle(ended(again, stage.broker.now_us()))
-
-        assert answer.duplicate is False
-        assert (again.key.topic, again.payload) == ("work", '{"n": 1}')
-        following = self._only(stage)
-        assert (following.key.topic, following.payload) == ("other", '{"n": 2}')
-        assert following.tick == (message.tick or 0) + HOUR
-        assert following.tries == 0
-
-    def test_another_schedule_for_one_that_runs_begins_when_it_has_ended(
-        self, stage: Stage
-    ) -> None:
-        message = self._due(stage)
-        first = stage.broker.now_us() + 7 * SECOND
-        stage.enqueue(recurring(first, again=Schedule(every=7 * SECOND)))
-
-        stage.settle(ended(message, stage.broker.now_us()))
-
-        following = self._only(stage)
-        assert following.tick == following.run_at == following.due_at == first
-        assert following.spec.again == Schedule(every=7 * SECOND)
-
-    def test_whoever_comes_last_wins_of_a_cancel_and_new_terms(self, stage: Stage) -> None:
-        message = self._due(stage)
-        later = stage.broker.now_us() + HOUR
-        stage.broker.ask_cancel("tick")
-        stage.enqueue(recurring(later))
-        stage.settle(ack(message))
-        assert self._only(stage).state is MessageState.READY
-        assert not self._only(stage).cancel_asked
-
-        stage.enqueue(recurring(later - 2 * HOUR, again=Schedule(every=2 * HOUR)))
-        message = stage.claim_one()
-        stage.enqueue(recurring(later))
-        stage.broker.ask_cancel("tick")
-        stage.settle(ended(message, stage.broker.now_us()))
-        assert stage.broker.find(["tick"]) == []
-
-    def test_arguments_of_new_terms_that_wait_for_their_turn_are_referred_to(
-        self, stage: Stage
-    ) -> None:
-        self._due(stage)
-
-        stage.enqueue(recurring(stage.broker.now_us() + HOUR, args_id="theirs", payload=None))
-
-        assert stage.broker.referred(["theirs", "nobodys"]) == {"theirs"}
 
     def test_it_can_be_refused_as_a_duplicate(self, stage: Stage) -> None:
         stage.enqueue(recurring(stage.broker.now_us()))
