@@ -150,6 +150,10 @@ def recurring(end: Settlement, *, after: int) -> Settlement:
     except ValueError as error:
         reason = f"The next occurrence cannot be told: {error}"[:_REASON_LIMIT]
         return replace(end, state=MessageState.DEAD, dead_reason=reason)
+    return _followed_by(end, tick)
+
+
+def _followed_by(end: Settlement, tick: int) -> Settlement:
     return replace(
         end,
         state=MessageState.READY,
@@ -189,19 +193,7 @@ def renewed(end: Settlement, spec: Spec, tick: int) -> Settlement:
         return replace(end, uncancel=True)
     if end.recurs and same_schedule(spec, end.message.spec):
         return replace(end, uncancel=True)
-    return replace(
-        end,
-        state=MessageState.READY,
-        run_at=tick,
-        due_at=tick,
-        tick=tick,
-        tries=0,
-        crashes=0,
-        suspicion=0,
-        waits_for=None,
-        uncancel=True,
-        recurs=True,
-    )
+    return replace(_followed_by(end, tick), uncancel=True)
 
 
 def stopped(end: Settlement) -> Settlement:
