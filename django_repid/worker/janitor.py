@@ -84,7 +84,8 @@ class Janitor:
         return SWEEP_SECONDS
 
     def _sweep(self) -> None:
-        peers = self._broker.peers(self._heartbeat.worker_id)
+        worker_id = self._heartbeat.worker_id
+        peers = self._broker.peers(worker_id)
         for peer in peers:
             if self._is_dead(peer):
                 freed = self._broker.rescue(peer.worker_id, peer.beat)
@@ -94,7 +95,7 @@ class Janitor:
         self._warn_of_strangers(peers)
         if (now := self._monotonic()) >= self._next_schedules:
             self._next_schedules = now + _SCHEDULES_SECONDS
-            self._schedules.keep(peers, self._strangers)
+            self._schedules.keep(peers, self._strangers, worker_id=worker_id)
 
     def _warn_of_strangers(self, peers: Sequence[Peer]) -> None:
         """Say once for each actor that jobs wait and no worker can run them."""

@@ -16,9 +16,10 @@ from django_repid.core.claims import Peer
 from django_repid.core.connection import Connection
 from django_repid.core.errors import InvalidJob
 from django_repid.core.job_terms import JobTerms
-from django_repid.core.message import MessageState, StoredMessage
+from django_repid.core.message import MessageState, NewMessage, StoredMessage
 from django_repid.core.outcome import Bench
-from django_repid.core.verdict import cancelled
+from django_repid.core.settlement import same_schedule
+from django_repid.core.verdict import cancelled, hand_back
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -50,48 +51,89 @@ class Schedules:
         self._connection = connection
         self._actors = actors
         self._declared = frozenset(declared(actors.values()))
-        self._written = False
+        self._written_by: int | None = None
 
-    def keep(self, peers: Sequence[Peer], strangers: Collection[str]) -> None:
-        """Write what the actors declare, once, and end what no live worker declares.
+    def keep(self, peers: Sequence[Peer], strangers: Collection[str], *, worker_id: int) -> None:
+        """Write what the actors declare, and end what no live worker declares.
 
         `strangers`: actors that this worker does not know, and that have jobs which are due.
+        `worker_id`: of this worker. Under a new one everything is written again: before that it
+        was taken for dead, and others may have ended what it declares.
         """
-        if not self._written:
-            self._declare()
-            self._written = True
-        self._end_undeclared(peers, strangers)
+        if worker_id == self._written_by:
+            self._write_changed(peers, worker_id)
+        else:
+            self._write(self._messages())
+            self._written_by = worker_id
+        self._end_undeclared(peers, strangers, worker_id)
 
-    def _declare(self) -> None:
-        """Write what the actors declare; what is there and the same keeps its next occurrence."""
-        orders = [
-            _terms(actor, self._connection).order()
+    def _messages(self) -> list[NewMessage]:
+        return [
+            _terms(actor, self._connection).order().message
             for actor in self._actors.values()
             if actor.schedule is not None
         ]
-        if orders:
-            self._connection.enqueue([order.message for order in orders])
 
-    def _end_undeclared(self, peers: Sequence[Peer], strangers: Collection[str]) -> None:
+    def _write(self, messages: Sequence[NewMessage]) -> None:
+        """Write what the actors declare; what is there and the same keeps its next occurrence."""
+        if messages:
+            self._connection.enqueue(messages)
+
+    def _write_changed(self, peers: Sequence[Peer], worker_id: int) -> None:
+        """Write again what has another schedule by now, unless a younger worker declares it.
+
+        While a release is rolled out, a worker with the old code may start once more, and its word
+        would stay when it is gone. What was taken away by hand stays away.
+        """
+        younger = {id_ for p in peers if p.worker_id > worker_id for id_ in p.info.schedules}
+        mine = self._declared - younger
+        if not mine:
+            return
+        found = {one.key.id_: one.spec for one in self._connection.message_broker.find(mine)}
+        self._write(
+            [
+                message
+                for message in self._messages()
+                if (spec := found.get(message.key.id_)) is not None
+                and message.key.id_ in mine
+                and spec.again is not None
+                and spec.again.declared
+                and not same_schedule(spec, message.spec)
+            ]
+        )
+
+    def _end_undeclared(
+        self, peers: Sequence[Peer], strangers: Collection[str], worker_id: int
+    ) -> None:
         broker = self._connection.message_broker
-        live = self._declared.union(*(peer.info.schedules for peer in peers))
         known = {*self._actors, *(topic for peer in peers for topic in peer.info.topics)}
-        ids = {schedule_id(topic) for topic in (*known, *strangers)} - live
+        ids = {schedule_id(topic) for topic in (*known, *strangers)} - self._live(peers)
         for found in broker.find(sorted(ids)) if ids else ():
             again = found.spec.again
             if again is None or not again.declared or found.state is MessageState.RUNNING:
                 continue
             overdue = broker.now_us() - found.due_at
-            if found.key.topic in known or overdue > _FORGOTTEN_US:
+            if found.key.topic not in known and overdue <= _FORGOTTEN_US:
+                continue
+            # A worker is registered before it declares: whoever wrote what was found is seen now.
+            if found.key.id_ not in self._live(broker.peers(worker_id)):
                 self._end(found)
+
+    def _live(self, peers: Sequence[Peer]) -> frozenset[str]:
+        """Return the ids of what live workers declare."""
+        return self._declared.union(*(peer.info.schedules for peer in peers))
 
     def _end(self, found: StoredMessage) -> None:
         broker = self._connection.message_broker
         seized = broker.seize(found.key.id_, [found.state])
-        if seized is not None:
-            logger.info("The schedule of %s ends: nobody declares it.", found.key.topic)
-            bench = Bench(worker="", now=broker.now_us())
-            self._connection.settle([cancelled(seized, bench)])
+        if seized is None:
+            return
+        if seized.enqueued_at != found.enqueued_at:  # it has just been declared again
+            self._connection.settle([hand_back(seized)])
+            return
+        logger.info("The schedule of %s ends: nobody declares it.", found.key.topic)
+        bench = Bench(worker="", now=broker.now_us())
+        self._connection.settle([cancelled(seized, bench)])
 
 
 def _terms(actor: Actor, connection: Connection) -> JobTerms:

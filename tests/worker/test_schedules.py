@@ -36,7 +36,7 @@ class Place:
         """Let a worker keep its schedules whose only actor is "tick"."""
         router = Router()
         router.actor(name="tick", **terms)(nothing)
-        Schedules(self.connection, router.actors).keep(peers, strangers)
+        Schedules(self.connection, router.actors).keep(peers, strangers, worker_id=1)
 
     def found(self) -> StoredMessage | None:
         return next(iter(self.broker.find(["tick"])), None)
@@ -118,10 +118,80 @@ def test_one_that_runs_is_left_alone(place: Place) -> None:
     assert place.there().state is MessageState.RUNNING
 
 
+def schedules(place: Place, **terms: Any) -> Schedules:
+    """Return what a worker keeps whose only actor is "tick"."""
+    router = Router()
+    router.actor(name="tick", **terms)(nothing)
+    return Schedules(place.connection, router.actors)
+
+
+def test_it_stays_if_a_worker_has_started_since_the_others_were_looked_at(place: Place) -> None:
+    assert place.broker.register(worker_info()) == 1  # the one that keeps
+    place.broker.register(replace(worker_info(), schedules=("tick",)))
+    place.keep(cron="@daily")
+
+    place.keep()  # which has seen no other worker
+
+    assert place.there().state is MessageState.READY
+
+
+def test_it_stays_if_it_is_declared_while_it_is_being_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.keep(cron="@daily")
+    peers = place.broker.peers
+
+    def and_then_one_starts(worker_id: int) -> list[Peer]:
+        found = list(peers(worker_id))
+        place.keep(cron="@daily")
+        return found
+
+    monkeypatch.setattr(place.broker, "peers", and_then_one_starts)
+    schedules(place).keep([], (), worker_id=1)
+
+    assert place.there().state is MessageState.READY
+    assert place.there().run_at > place.broker.now_us()
+
+
+def test_a_worker_that_was_taken_for_dead_declares_again(place: Place) -> None:
+    mine = schedules(place, cron="@daily")
+    mine.keep([], (), worker_id=1)
+    place.keep()  # of old code, and alone as far as it knows
+    mine.keep([], (), worker_id=1)
+    assert place.found() is None  # as if it was taken away by hand
+
+    mine.keep([], (), worker_id=2)
+
+    assert place.there().state is MessageState.READY
+
+
+def test_the_youngest_worker_s_schedule_counts(place: Place) -> None:
+    old, new = schedules(place, cron="@daily"), schedules(place, cron="@hourly")
+    new.keep([], (), worker_id=98)
+    old.keep([], (), worker_id=99)  # one more start of the old code
+    assert place.there().parameters.delay.cron == "@daily"
+
+    new.keep([peer(schedules=("tick",))], (), worker_id=98)
+    assert place.there().parameters.delay.cron == "@daily"
+
+    new.keep([], (), worker_id=98)
+    assert place.there().parameters.delay.cron == "@hourly"
+
+
+def test_a_schedule_that_somebody_has_chosen_by_hand_stays(place: Place) -> None:
+    mine = schedules(place, cron="@daily")
+    mine.keep([], (), worker_id=1)
+    Job("tick", cron="@hourly", id_="tick", connection=place.connection).enqueue_sync()
+
+    mine.keep([], (), worker_id=1)
+
+    assert place.there().parameters.delay.cron == "@hourly"
+
+
 def keep_another(place: Place, *peers: Peer, strangers: tuple[str, ...] = ("tick",)) -> None:
     router = Router()
     router.actor(name="other")(nothing)
-    Schedules(place.connection, router.actors).keep(peers, strangers)
+    Schedules(place.connection, router.actors).keep(peers, strangers, worker_id=1)
 
 
 def test_it_waits_for_a_service_that_is_down(place: Place) -> None:
