@@ -94,8 +94,8 @@ class Janitor:
         self._silences = {id_: s for id_, s in self._silences.items() if id_ in known}
         self._warn_of_strangers(peers)
         if (now := self._monotonic()) >= self._next_schedules:
-            self._next_schedules = now + _SCHEDULES_SECONDS
-            self._schedules.keep(peers, self._strangers, worker_id=worker_id)
+            done = self._schedules.keep(peers, self._strangers, worker_id=worker_id)
+            self._next_schedules = now + (_SCHEDULES_SECONDS if done else SWEEP_SECONDS)
 
     def _warn_of_strangers(self, peers: Sequence[Peer]) -> None:
         """Say once for each actor that jobs wait and no worker can run them."""

@@ -53,8 +53,10 @@ class Schedules:
         self._declared = frozenset(declared(actors.values()))
         self._written_by: int | None = None
 
-    def keep(self, peers: Sequence[Peer], strangers: Collection[str], *, worker_id: int) -> None:
+    def keep(self, peers: Sequence[Peer], strangers: Collection[str], *, worker_id: int) -> bool:
         """Write what the actors declare, and end what no live worker declares.
+
+        Returns whether all of that is done: one that runs comes to its end undisturbed first.
 
         `strangers`: actors that this worker does not know, and that have jobs which are due.
         `worker_id`: of this worker. Under a new one everything is written again: before that it
@@ -65,7 +67,7 @@ class Schedules:
         else:
             self._write(self._messages())
             self._written_by = worker_id
-        self._end_undeclared(peers, strangers, worker_id)
+        return self._end_undeclared(peers, strangers, worker_id)
 
     def _messages(self) -> list[NewMessage]:
         return [
@@ -104,13 +106,17 @@ class Schedules:
 
     def _end_undeclared(
         self, peers: Sequence[Peer], strangers: Collection[str], worker_id: int
-    ) -> None:
+    ) -> bool:
         broker = self._connection.message_broker
         known = {*self._actors, *(topic for peer in peers for topic in peer.info.topics)}
         ids = {schedule_id(topic) for topic in (*known, *strangers)} - self._live(peers)
+        done = True
         for found in broker.find(sorted(ids)) if ids else ():
             again = found.spec.again
-            if again is None or not again.declared or found.state is MessageState.RUNNING:
+            if again is None or not again.declared:
+                continue
+            if found.state is MessageState.RUNNING:
+                done = False
                 continue
             overdue = broker.now_us() - found.due_at
             if found.key.topic not in known and overdue <= _FORGOTTEN_US:
@@ -118,6 +124,7 @@ class Schedules:
             # A worker is registered before it declares: whoever wrote what was found is seen now.
             if found.key.id_ not in self._live(broker.peers(worker_id)):
                 self._end(found)
+        return done
 
     def _live(self, peers: Sequence[Peer]) -> frozenset[str]:
         """Return the ids of what live workers declare."""

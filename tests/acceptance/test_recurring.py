@@ -53,7 +53,7 @@ def test_workers_keep_the_schedule_that_the_code_declares() -> None:
     assert Message.objects.get().message_id == "declared_tick"
 
     with worker() as one:  # the next version of the code, without the declaration
-        eventually(lambda: not Message.objects.exists())
+        eventually(lambda: not Message.objects.exists(), 60)
         one.send(signal.SIGTERM)
         code, output = one.wait()
 

@@ -32,11 +32,11 @@ class Place:
         self.connection = Connection(InMemoryMessageBroker(), None, buckets)
         self.broker = self.connection.message_broker
 
-    def keep(self, *peers: Peer, strangers: tuple[str, ...] = (), **terms: Any) -> None:
-        """Let a worker keep its schedules whose only actor is "tick"."""
+    def keep(self, *peers: Peer, strangers: tuple[str, ...] = (), **terms: Any) -> bool:
+        """Let a worker keep its schedules whose only actor is "tick"; whether it is done."""
         router = Router()
         router.actor(name="tick", **terms)(nothing)
-        Schedules(self.connection, router.actors).keep(peers, strangers, worker_id=1)
+        return Schedules(self.connection, router.actors).keep(peers, strangers, worker_id=1)
 
     def found(self) -> StoredMessage | None:
         return next(iter(self.broker.find(["tick"])), None)
@@ -109,11 +109,11 @@ def test_it_stays_while_another_live_worker_declares_it(place: Place) -> None:
     assert place.there().state is MessageState.READY
 
 
-def test_one_that_runs_is_left_alone(place: Place) -> None:
-    place.keep(cron="@daily")
+def test_one_that_runs_is_left_alone_and_looked_at_again_soon(place: Place) -> None:
+    assert place.keep(cron="@daily")
     place.broker.seize("tick", [MessageState.READY])
 
-    place.keep()
+    assert not place.keep()
 
     assert place.there().state is MessageState.RUNNING
 
