@@ -197,6 +197,10 @@ class DjangoHost(Host):
         """See `Host.thread_scope`."""
         return scope.thread_scope()
 
+    def contained(self) -> AbstractContextManager[None]:
+        """See `Host.contained`."""
+        return scope.contained()
+
     def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
         """See `Host.hears_failures`."""
         return job_failed.has_listeners(fn)

@@ -1,11 +1,14 @@
 """Database connections around jobs: tidied after each, closed with their thread."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import django
-from django.db import connections
+from django.db import DatabaseError, connections
+
+logger = logging.getLogger("django_repid")
 
 
 def tidy(*, check: bool = True) -> None:
@@ -36,6 +39,37 @@ def thread_scope() -> Iterator[None]:
         yield
     finally:
         connections.close_all()
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """Let no error of the database's inside the block spoil a transaction that is open outside.
+
+    What was written before the error is lost with it; without one, all that was written stays.
+    """
+    connection: Any
+    within = [
+        (connection, connection.savepoint())
+        for connection in connections.all(initialized_only=True)
+        if connection.in_atomic_block and not connection.needs_rollback
+    ]
+    try:
+        yield
+    finally:
+        for connection, savepoint in within:
+            _leave(connection, savepoint)
+
+
+def _leave(connection: Any, savepoint: str | None) -> None:
+    if not connection.needs_rollback:
+        try:
+            connection.savepoint_commit(savepoint)
+        except DatabaseError:  # PostgreSQL has given the transaction up, and Django has not seen it
+            logger.debug("A job has spoilt its caller's transaction; its writes are undone.")
+        else:
+            return
+    connection.set_rollback(False)
+    connection.savepoint_rollback(savepoint)
 
 
 def set_up_child() -> None:

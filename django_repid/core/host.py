@@ -88,6 +88,13 @@ class Host:
         """Wrap the life of a worker's thread: its database connections are closed at the end."""
         return nullcontext()
 
+    def contained(self) -> AbstractContextManager[None]:
+        """Wrap a job that runs inside a transaction of its caller's, which must outlive its errors.
+
+        The job's writes stay if it raises, as in a worker, unless the database has given them up.
+        """
+        return nullcontext()
+
 
 _host = Host()
 

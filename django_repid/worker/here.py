@@ -15,6 +15,7 @@ from django_repid.core.actor import Actor
 from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.connection import Connection
 from django_repid.core.eager import decide
+from django_repid.core.host import host
 from django_repid.core.message import Enqueued, MessageState, StoredMessage
 from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.settlement import Settlement
@@ -83,10 +84,11 @@ class Here:
         actor = self._actors[found.key.topic]
         if actor.atomic:
             return self._attempt_atomic(found, actor)
-        if actor.is_async:
-            outcome: Outcome = async_to_sync(self._coroutine)(found)
-        else:
-            outcome = self._executor.sync(found)
+        with host().contained():
+            if actor.is_async:
+                outcome: Outcome = async_to_sync(self._coroutine)(found)
+            else:
+                outcome = self._executor.sync(found)
         spent = outcome.finished_when - outcome.started_when
         if outcome.done and spent > found.spec.timeout * 1000:
             outcome = failed(overdue(found), outcome.started_when)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection as database
 from django.test import TestCase
 
@@ -44,6 +45,47 @@ def test_a_sync_actor_writes_in_the_transaction_of_the_test(atomic: bool) -> Non
     assert ran.value == Order.objects.get(number=7).pk
     assert not Message.objects.exists()
     assert not WorkerProcess.objects.exists()
+
+
+def clash() -> None:
+    Order.objects.create(pk=1)
+    Order.objects.create(pk=1)
+
+
+def misspell() -> None:
+    Order.objects.create(pk=1)
+    with database.cursor() as cursor:
+        cursor.execute("SELECT * FROM no_such_table")
+
+
+async def clash_async() -> None:
+    await sync_to_async(clash)()
+
+
+@pytest.mark.parametrize("actor", [clash, misspell, clash_async])
+def test_what_the_database_refuses_an_actor_is_its_failure_and_no_more(actor: Any) -> None:
+    Order.objects.create(pk=7)
+    Job(actor.__name__).enqueue_sync()
+
+    (ran,) = run_jobs(router_of(actor))
+
+    assert ran.dead
+    assert ran.exception in ("IntegrityError", "OperationalError", "ProgrammingError")
+    assert Message.objects.get().state == Message.State.DEAD
+    assert Order.objects.filter(pk=7).exists()
+
+
+def test_what_an_actor_wrote_before_it_raised_stays_as_in_a_worker() -> None:
+    def half() -> None:
+        Order.objects.create(number=1)
+        raise ValueError("after the first half")
+
+    Job("half").enqueue_sync()
+
+    (ran,) = run_jobs(router_of(half))
+
+    assert ran.exception == "ValueError"
+    assert Order.objects.filter(number=1).exists()
 
 
 def test_an_async_actor_does_too() -> None:
