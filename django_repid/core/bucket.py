@@ -29,6 +29,12 @@ class ArgsBucket:
         return None if self.ttl is None else self.timestamp + self.ttl
 
     @property
+    def is_overdue(self) -> bool:
+        """Whether its `ttl` is over, so that no reader is handed it any more."""
+        end = self.expires_at
+        return end is not None and clock.utc_now() >= end
+
+    @property
     def value(self) -> Any:
         """`data` decoded from JSON."""
         return json.loads(self.data)

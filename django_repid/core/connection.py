@@ -147,6 +147,16 @@ class Connection:
             self.middleware.emit("after_get_bucket", id_=id_, result=found.get(id_))
         return found
 
+    def delete_buckets(self, broker: BucketBroker, ids: Collection[str]) -> int:
+        """Remove buckets, with the events of `delete_bucket`; return how many there were."""
+        listened = list(ids) if self.middleware.listens("delete_bucket") else []
+        for id_ in listened:
+            self.middleware.emit("before_delete_bucket", id_=id_)
+        count = broker.delete(ids)
+        for id_ in listened:
+            self.middleware.emit("after_delete_bucket", id_=id_, result=None)
+        return count
+
     def result(self, id_: str) -> ResultBucket | None:
         """Return the result bucket under `id_`, or None."""
         if self.results_bucket_broker is None:

@@ -85,6 +85,8 @@ class JobTerms:
 
         """
         self._given = {name: value for name, value in locals().items() if name != "self"}
+        #: When this object was made; aware.
+        self.timestamp = clock.utc_now()
         self.connection = get_connection(connection)
         self._actor, self.name = identify(name)
         self._queue = None if queue is None else check_queue_name(getattr(queue, "name", queue))
@@ -131,6 +133,21 @@ class JobTerms:
     def is_deferred(self) -> bool:
         """Whether it is not due at once, or not only once."""
         return self.deferred_until is not None or self.schedule is not None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether its `ttl` is over, counted from its due time if it was enqueued when made.
+
+        A recurring job is due anew at each occurrence; this is about the first one.
+        """
+        if self.ttl is None:
+            return False
+        made = clock.to_us(self.timestamp)
+        until = None if self.deferred_until is None else clock.to_us(self.deferred_until)
+        due = (
+            max(made, until or made) if self.schedule is None else self.schedule.first(made, until)
+        )
+        return clock.now_us() > due + clock.span_us(self.ttl)
 
     @property
     def queue(self) -> Queue:

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from django_repid.core import clock
 from django_repid.core.codec import Spec
 from django_repid.core.names import new_id
+from django_repid.core.schedule import Schedule
 
 
 class PrioritiesT(IntEnum):
@@ -103,6 +104,25 @@ class Parameters:
     delay: DelayProperties = DelayProperties()
     timestamp: datetime = field(default_factory=clock.utc_now)
     ttl: timedelta | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the `ttl` is over since the due time that these terms know of."""
+        due = self.delay.next_execution_time or self.delay.delay_until or self.timestamp
+        return self.ttl is not None and clock.utc_now() > due + self.ttl
+
+    @property
+    def compute_next_execution_time(self) -> datetime | None:
+        """When the job would come next if its occurrence ended now; None if it does not recur."""
+        delay, now = self.delay, clock.now_us()
+        every = None if delay.defer_by is None else clock.span_us(delay.defer_by)
+        until = None if delay.delay_until is None else clock.to_us(delay.delay_until)
+        if every is None and delay.cron is None:
+            return delay.delay_until if until is not None and until > now else None
+        schedule = Schedule(every, delay.cron, delay.timezone)
+        tick = clock.to_us(delay.next_execution_time or self.timestamp)
+        coming = until if until is not None and until > now else schedule.following(tick, now)
+        return clock.from_us(coming)
 
     @classmethod
     def of(cls, spec: Spec, *, tries: int = 0, run_at: int | None = None) -> "Parameters":

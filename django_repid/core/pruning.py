@@ -65,5 +65,5 @@ def _prune_unused(
     while page := buckets.generated(before, after, _STEP):
         after = page[-1]
         unused = set(page) - connection.message_broker.referred(page)
-        count += len(unused) if dry_run else buckets.delete(unused)
+        count += len(unused) if dry_run else connection.delete_buckets(buckets, unused)
     return count

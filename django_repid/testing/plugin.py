@@ -50,6 +50,14 @@ def repid_connection(request: pytest.FixtureRequest, repid_mocks: Any) -> Iterat
 
 
 @pytest.fixture
+def repid_app(repid_connection: Any) -> Any:
+    """Return the `Repid` of the test's connection."""
+    from django_repid.core.connection import Repid
+
+    return Repid(repid_connection)
+
+
+@pytest.fixture
 def repid_mocks(request: pytest.FixtureRequest) -> Any:
     """Return the mocks of the actors that the test's markers name."""
     from django_repid.core.router import Router

@@ -4,12 +4,14 @@ import logging
 import math
 import signal
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from django_repid.core.actor import Actor
 from django_repid.core.connection import Connection, get_connection
 from django_repid.core.errors import ConfigurationError
 from django_repid.core.names import check_queue_name
+from django_repid.core.queue import Queue
 from django_repid.core.router import Router, RouterDefaults
 from django_repid.core.version import VERSION
 from django_repid.worker.dependency_pool import dependency_pool
@@ -118,6 +120,26 @@ class Worker:
     def runs_in_processes(self) -> bool:
         """Whether any of its actors runs in a child process."""
         return any(actor.run_in_process for actor in self.actors.values())
+
+    @property
+    def actor(self) -> Callable[..., Any]:
+        """Registers functions as actors of this worker alone; see `Router.actor`."""
+        return self.router.actor
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The names of its actors."""
+        return self.router.topics
+
+    @property
+    def topics_by_queue(self) -> dict[str, set[str]]:
+        """The names of its actors by the queue they name."""
+        return self.router.topics_by_queue
+
+    async def declare_all_queues(self) -> None:
+        """Let the subscribers of `queue_declare` hear of each queue that its actors name."""
+        for name in sorted(self.router.queues):
+            await Queue(name, self.connection).declare()
 
     def include_router(self, router: Router) -> None:
         """Take in the actors of another router."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from django_repid import ActorNotFound, InMemoryMessageBroker, Job, Router
+from django_repid import ActorNotFound, InMemoryMessageBroker, Job, Repid, Router
 from django_repid.core.connection import get_connection
 from django_repid.testing import (
     GetEventLogT,
@@ -47,6 +47,11 @@ def test_a_marked_test_has_a_connection_in_memory(
     queue = repid_get_in_memory_queue(jobs[0].queue)
     assert queue is not None
     assert (queue.simple.qsize(), queue.delayed.qsize(), queue.dead.qsize()) == (3, 1, 0)
+
+
+@pytest.mark.repid
+def test_a_test_can_have_the_app_of_its_connection(repid_app: Repid, repid_connection: Any) -> None:
+    assert repid_app.connection is repid_connection
 
 
 @pytest.mark.asyncio

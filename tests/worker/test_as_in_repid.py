@@ -3,21 +3,26 @@
 import asyncio
 import os
 import signal
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from django_repid import (
+    ArgsBucket,
     HealthCheckServerSettings,
     Job,
     MessageCategory,
     PrioritiesT,
     Queue,
     Repid,
+    ResultBucket,
     Router,
     RouterDefaults,
     Worker,
 )
+from django_repid.core.pruning import prune
+from django_repid.testing import travel
 from tests.worker.kit import burst, memory
 
 
@@ -165,3 +170,96 @@ def test_subscribers_hear_the_end_of_each_kind() -> None:
         return [message.key.topic async for message in found]
 
     assert asyncio.run(dead()) == ["bad"]
+
+
+def test_a_job_knows_when_it_was_made_and_whether_its_time_is_over() -> None:
+    connection, minute = memory(), timedelta(minutes=1)
+    with travel() as clock:
+        made = clock.now
+        plain = Job("work", connection=connection)
+        mortal = Job("work", ttl=minute, connection=connection)
+        later = Job("work", ttl=minute, deferred_until=made + minute, connection=connection)
+        again = Job("work", ttl=minute, deferred_by=minute, connection=connection)
+        assert timedelta(0) <= mortal.timestamp - made < minute
+
+        clock.move(minute + timedelta(seconds=5))
+        overdue = [one.is_overdue for one in (plain, mortal, later, again)]
+        assert overdue == [False, True, False, False]
+        clock.move(minute)
+        assert [later.is_overdue, again.is_overdue] == [True, True]
+
+
+def test_a_bucket_knows_whether_its_time_is_over() -> None:
+    with travel() as clock:
+        buckets = [ArgsBucket("{}", ttl=timedelta(seconds=5)), ResultBucket("1", ttl=None)]
+        assert [bucket.is_overdue for bucket in buckets] == [False, False]
+        clock.move(timedelta(seconds=6))
+        assert [bucket.is_overdue for bucket in buckets] == [True, False]
+
+
+def test_parameters_know_whether_their_time_is_over_and_when_they_come_next() -> None:
+    connection, hour = memory(), timedelta(hours=1)
+    with travel() as clock:
+        job = Job("work", id_="once", ttl=hour, connection=connection)
+        Job.enqueue_many_sync([job, job.using(id_="hourly", deferred_by=hour)])
+        once, hourly = (
+            one.parameters for one in connection.message_broker.find(["once", "hourly"])
+        )
+        first = hourly.delay.next_execution_time
+        assert first is not None
+        assert once.compute_next_execution_time is None
+        assert hourly.compute_next_execution_time == first + hour
+        assert [one.is_overdue for one in (once, hourly)] == [False, False]
+
+        clock.move(2 * hour + timedelta(minutes=1))
+        assert [one.is_overdue for one in (once, hourly)] == [True, True]
+        assert hourly.compute_next_execution_time == first + 2 * hour
+
+
+def test_a_worker_registers_actors_of_its_own() -> None:
+    connection, ran = memory(), []
+    worker = Worker(connection=connection, burst=True, handle_signals=())
+
+    @worker.actor(queue="own")
+    async def note() -> None:
+        ran.append(1)
+
+    Job("note", "own", connection=connection).enqueue_sync()
+    asyncio.run(worker.run())
+
+    assert ran == [1]
+    assert worker.topics == {"note"}
+    assert worker.topics_by_queue == {"own": {"note"}}
+
+
+def test_a_worker_can_declare_the_queues_of_its_actors() -> None:
+    connection, declared = memory(), []
+
+    def after_queue_declare(queue_name: str) -> None:
+        declared.append(queue_name)
+
+    connection.middleware.add_subscriber(after_queue_declare)
+    router = Router()
+    router.actor(name="a", queue="one")(lambda: None)
+    router.actor(name="b", queue="two")(lambda: None)
+
+    asyncio.run(Worker([router], connection=connection).declare_all_queues())
+
+    assert declared == ["one", "two"]
+
+
+def test_subscribers_hear_which_unused_arguments_are_removed() -> None:
+    connection, heard = memory(), []
+
+    def after_delete_bucket(id_: str) -> None:
+        heard.append(id_)
+
+    connection.middleware.add_subscriber(after_delete_bucket)
+    job = Job("work", args={"a": 1}, connection=connection)
+    job.enqueue_sync()
+    Queue(connection=connection).flush_sync()
+
+    with travel(timedelta(days=2)):
+        prune(connection, unused_args=True)
+
+    assert heard == [job.args_id]
