@@ -107,6 +107,20 @@ if connection.vendor != "sqlite":  # which locks no rows
         assert rest == frozenset()
         assert stage.settle(ack(held)) == frozenset()
 
+    def test_orphans_are_freed_beside_one_that_a_stranger_holds() -> None:
+        stage = Stage(database())
+        stage.enqueue(*[new() for _ in range(3)])
+        held, *others = stage.claim()
+        stage.broker.deregister(stage.worker_id)
+
+        with a_stranger_holds(
+            lambda: Message.objects.filter(message_id=held.key.id_).update(tries=0)
+        ):
+            freed = on_own_thread(stage.broker, stage.broker.rescue_orphans)  # type: ignore[arg-type]  # it is one
+        later = on_own_thread(stage.broker, stage.broker.rescue_orphans)  # type: ignore[arg-type]  # as above
+
+        assert (freed, later) == (len(others), 1)
+
     def test_a_worker_goes_on_beside_a_transaction_that_holds_one_of_its_jobs(
         monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

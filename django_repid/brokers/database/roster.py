@@ -118,8 +118,7 @@ class DatabaseRoster:
             freed = 0
             lost = self._messages.filter(state=MessageState.RUNNING, worker_id=worker_id)
             floor = floor_after_crash(lost.order_by().count())
-            if connections[self.alias].features.has_select_for_update_skip_locked:
-                lost = lost.select_for_update(skip_locked=True)
+            lost = self._not_held(lost)
             while keys := list(lost.values_list("pk", flat=True)[:_RESCUE_CHUNK]):
                 # By key alone: they are locked, and SQLite might go by the state instead.
                 freed += self._free(self._messages.filter(pk__in=keys), floor)
@@ -143,7 +142,13 @@ class DatabaseRoster:
             and not (worker_id is None and (claimed_at or 0) >= seized_before)
         ]
         floor = floor_after_crash(len(orphans))
-        return sum(self._free(running.filter(pk=pk, lease=lease), floor) for pk, lease in orphans)
+        freed = 0
+        for pk, lease in orphans:
+            with transaction_on(self.alias):
+                mine = self._not_held(running.filter(pk=pk, lease=lease))
+                keys = list(mine.values_list("pk", flat=True))
+                freed += self._free(self._messages.filter(pk__in=keys), floor) if keys else 0
+        return freed
 
     @guarded
     def give_back(self, worker_id: int, in_hand: Collection[int]) -> int:
@@ -157,6 +162,12 @@ class DatabaseRoster:
             )
             for pk, lease in lost
         )
+
+    def _not_held(self, messages: "QuerySet[Message]") -> "QuerySet[Message]":
+        """Lock messages, but for those that a stranger's transaction holds: they come later."""
+        if connections[self.alias].features.has_select_for_update_skip_locked:
+            return messages.select_for_update(skip_locked=True)
+        return messages
 
     @staticmethod
     def _free(messages: "QuerySet[Message]", floor: int) -> int:
