@@ -7,6 +7,11 @@ selected, which is not the same as skipped: nothing pretends that they have run.
 import os
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is no property of the code: a machine may be busy at any moment.
+settings.register_profile("patient", parent=settings(), deadline=None)
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
