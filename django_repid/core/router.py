@@ -147,17 +147,8 @@ class Router:
         *,
         name: str | None = None,
         queue: str | None = None,
-        retry_policy: RetryPolicyT | None = None,
         converter: ConverterFactory | None = None,
-        timeout: timedelta | None = None,
-        retries: int | None = None,
-        retry_on: ClassesGiven | None = None,
-        give_up_on: ClassesGiven | None = None,
-        atomic: bool = False,
-        deferred_by: timedelta | None = None,
-        cron: str | None = None,
-        timezone: str | tzinfo | None = None,
-        run_in_process: bool | None = None,
+        **terms: Any,
     ) -> F:
         defaults = self.defaults
         _check_function(fn)
@@ -166,7 +157,6 @@ class Router:
         try:
             check_queue_name(queue)
             check_actor_name(full_name, "actor name")
-            schedule = check_recurrence(deferred_by, cron, timezone)
         except InvalidJob as error:
             raise ConfigurationError(str(error)) from error
         injection = Injection.of(fn)
@@ -174,20 +164,9 @@ class Router:
             fn=fn,
             name=full_name,
             queue=queue,
-            retry_policy=checked_policy(
-                defaults.retry_policy if retry_policy is None else retry_policy
-            ),
             converter=(converter or defaults.converter)(injection.visible if injection else fn),
-            timeout=_check_timeout(defaults.timeout if timeout is None else timeout),
-            retries=_check_retries(defaults.retries if retries is None else retries),
-            retryable=checked(
-                defaults.retry_on if retry_on is None else retry_on,
-                defaults.give_up_on if give_up_on is None else give_up_on,
-            ),
-            atomic=_check_atomic(fn, atomic),
             injection=injection,
-            schedule=None if schedule is None else replace(schedule, declared=True),
-            run_in_process=_check_process(fn, run_in_process, defaults.run_in_process),
+            **_checked_terms(fn, defaults, **terms),
         )
         self._add(actor)
         _actors_of.setdefault(fn, []).append(actor)
@@ -213,6 +192,41 @@ def actors_of(fn: Callable[..., Any]) -> list[Actor]:
         return _actors_of.get(fn, [])
     except TypeError:  # no function, and nothing that can be looked up
         return []
+
+
+def _checked_terms(
+    fn: Callable[..., Any],
+    defaults: RouterDefaults,
+    *,
+    retry_policy: RetryPolicyT | None = None,
+    timeout: timedelta | None = None,
+    retries: int | None = None,
+    retry_on: ClassesGiven | None = None,
+    give_up_on: ClassesGiven | None = None,
+    atomic: bool = False,
+    deferred_by: timedelta | None = None,
+    cron: str | None = None,
+    timezone: str | tzinfo | None = None,
+    run_in_process: bool | None = None,
+) -> dict[str, Any]:
+    """Return the terms of an actor's jobs, checked, by the names of `Actor`'s fields."""
+    try:
+        schedule = check_recurrence(deferred_by, cron, timezone)
+    except InvalidJob as error:
+        raise ConfigurationError(str(error)) from error
+    policy = defaults.retry_policy if retry_policy is None else retry_policy
+    return {
+        "retry_policy": checked_policy(policy),
+        "timeout": _check_timeout(defaults.timeout if timeout is None else timeout),
+        "retries": _check_retries(defaults.retries if retries is None else retries),
+        "retryable": checked(
+            defaults.retry_on if retry_on is None else retry_on,
+            defaults.give_up_on if give_up_on is None else give_up_on,
+        ),
+        "atomic": _check_atomic(fn, atomic),
+        "schedule": None if schedule is None else replace(schedule, declared=True),
+        "run_in_process": _check_process(fn, run_in_process, defaults.run_in_process),
+    }
 
 
 def _check_function(fn: Any) -> None:

@@ -86,6 +86,10 @@ class Command(BaseCommand):
             "port further",
         )
         add("--worker-id", help="the worker's name in the admin (default: host and process id)")
+        self._add_reload(parser)
+
+    @staticmethod
+    def _add_reload(parser: ArgumentParser) -> None:
         reload = parser.add_mutually_exclusive_group()
         reload.add_argument(
             "--reload",
