@@ -56,7 +56,8 @@ class Schedules:
     def keep(self, peers: Sequence[Peer], strangers: Collection[str], *, worker_id: int) -> bool:
         """Write what the actors declare, and end what no live worker declares.
 
-        Returns whether all of that is done: one that runs comes to its end undisturbed first.
+        Returns whether all of that is done: one that runs comes to its end undisturbed first, also
+        if its run has begun while it was looked at.
 
         `strangers`: actors that this worker does not know, and that have jobs which are due.
         `worker_id`: of this worker. Under a new one everything is written again: before that it
@@ -123,24 +124,25 @@ class Schedules:
                 continue
             # A worker is registered before it declares: whoever wrote what was found is seen now.
             if found.key.id_ not in self._live(broker.peers(worker_id)):
-                self._end(found)
+                done = self._end(found) and done
         return done
 
     def _live(self, peers: Sequence[Peer]) -> frozenset[str]:
         """Return the ids of what live workers declare."""
         return self._declared.union(*(peer.info.schedules for peer in peers))
 
-    def _end(self, found: StoredMessage) -> None:
+    def _end(self, found: StoredMessage) -> bool:
         broker = self._connection.message_broker
         seized = broker.seize(found.key.id_, [found.state])
-        if seized is None:
-            return
+        if seized is None:  # it is gone, or a worker has just claimed it
+            return False
         if seized.enqueued_at != found.enqueued_at:  # it has just been declared again
             self._connection.settle([hand_back(seized)])
-            return
+            return True
         logger.info("The schedule of %s ends: nobody declares it.", found.key.topic)
         bench = Bench(worker="", now=broker.now_us())
         self._connection.settle([cancelled(seized, bench)])
+        return True
 
 
 def _terms(actor: Actor, connection: Connection) -> JobTerms:

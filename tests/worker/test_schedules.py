@@ -118,6 +118,23 @@ def test_one_that_runs_is_left_alone_and_looked_at_again_soon(place: Place) -> N
     assert place.there().state is MessageState.RUNNING
 
 
+def test_one_that_is_claimed_while_it_is_being_ended_is_looked_at_again_soon(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.keep(cron="@daily")
+    peers = place.broker.peers
+
+    def and_then_it_is_claimed(worker_id: int) -> list[Peer]:
+        place.broker.seize("tick", [MessageState.READY])
+        return list(peers(worker_id))
+
+    monkeypatch.setattr(place.broker, "peers", and_then_it_is_claimed)
+
+    assert not place.keep()
+
+    assert place.there().state is MessageState.RUNNING
+
+
 def schedules(place: Place, **terms: Any) -> Schedules:
     """Return what a worker keeps whose only actor is "tick"."""
     router = Router()
