@@ -1,0 +1,86 @@
+"""Bells: how an enqueue wakes a worker that sleeps, by pub/sub. Polling stays the truth."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django_repid.brokers.redis.access import Place, driver
+
+logger = logging.getLogger("django_repid.worker")
+
+#: A process rings at most once in this time: a worker that was just woken polls hot for longer.
+_QUIET_SECONDS = 0.05
+#: How long a listener is silent before it makes sure that its connection still works.
+_CHECK_SECONDS = 10.0
+_RECONNECT_SECONDS = 1.0
+
+
+class Bell:
+    """Decides whether an enqueue rings."""
+
+    def __init__(self) -> None:
+        self._rung_at = float("-inf")
+
+    def rings_now(self) -> bool:
+        """Whether it is time to ring again; the caller then does."""
+        now = time.monotonic()
+        if now - self._rung_at < _QUIET_SECONDS:
+            return False
+        self._rung_at = now
+        return True
+
+
+class Listener:
+    """Hears the bell of a place and calls `heard`, on a thread of its own."""
+
+    def __init__(self, place: Place, heard: Callable[[], None]) -> None:
+        self._place = place
+        self._heard = heard
+        self._stopping = threading.Event()
+        #: Where nobody but `stop` rings.
+        self._own = place.key(f"bell:{uuid.uuid4().hex}")
+        #: Whether every enqueue is heard, wherever it is made.
+        self.hears_all = False
+        self._thread = threading.Thread(target=self._work, name="repid-bell", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and give everything back."""
+        self._stopping.set()
+        try:
+            self._place.client.publish(self._own, "")
+        except driver().RedisError:
+            pass  # without a server it has no answer to wait for
+        self._thread.join(2.0)
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._place.client.pubsub() as heard:
+                    heard.subscribe(self._place.key("bell"), self._own)
+                    self._listen(heard)
+            except driver().RedisError as error:
+                logger.info("The bell's connection was lost; the worker polls meanwhile: %s", error)
+            self.hears_all = False
+            self._stopping.wait(_RECONNECT_SECONDS)
+
+    def _listen(self, channel: Any) -> None:
+        asked = False
+        while not self._stopping.is_set():
+            message = channel.get_message(timeout=_CHECK_SECONDS)
+            if message is None and asked:
+                raise driver().ConnectionError("The server does not answer.")
+            asked = message is None
+            if message is None:
+                channel.ping()
+            elif message["type"] == "subscribe":
+                self.hears_all = True
+                self._heard()  # for what rang meanwhile
+            elif message["type"] == "message":
+                self._heard()
