@@ -10,6 +10,7 @@ W001   messages live on another database than the models, and no `commit_with` j
 W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
 W003   a connection pool is too small for the worker
 W011   (database) the tables are missing or outdated
+W012   (database) a Redis that holds jobs or results throws keys away when it is full
 =====  ===========================================================================================
 """
 
@@ -26,6 +27,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from django_repid import conf, discovery
 from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
+from django_repid.brokers.redis import RedisBucketBroker, RedisMessageBroker
+from django_repid.brokers.redis.access import Place
 from django_repid.connections import configure, connections
 from django_repid.core.connection import Connection
 from django_repid.core.errors import ActorConflict, ConfigurationError
@@ -103,10 +106,13 @@ def check_databases(**given: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     try:
         used = {alias for name in conf.aliases() for alias in aliases_of(connections[name])}
+        places = {str(one): one for name in conf.aliases() for one in places_of(connections[name])}
     except ConfigurationError:
         return []  # E001 says it
     for alias in sorted(used.intersection(given.get("databases") or ())):
         found += [m for m in about_database(alias) if not _before_the_first_migrate(m, alias)]
+    if given.get("databases"):
+        found += [message for place in places.values() for message in about_redis(place)]
     return found
 
 
@@ -115,15 +121,40 @@ def _before_the_first_migrate(found: CheckMessage, alias: str) -> bool:
     return found.id == "django_repid.W011" and not MigrationRecorder(databases[alias]).has_table()
 
 
-def aliases_of(connection: Connection) -> list[str]:
-    """Return the database aliases that a connection uses."""
-    brokers = (
+def _brokers_of(connection: Connection) -> tuple[object, ...]:
+    return (
         connection.message_broker,
         connection.args_bucket_broker,
         connection.results_bucket_broker,
     )
+
+
+def aliases_of(connection: Connection) -> list[str]:
+    """Return the database aliases that a connection uses."""
     ours = (DatabaseMessageBroker, DatabaseBucketBroker)
+    brokers = _brokers_of(connection)
     return list(dict.fromkeys(broker.alias for broker in brokers if isinstance(broker, ours)))
+
+
+def places_of(connection: Connection) -> list[Place]:
+    """Return where in Redis a connection keeps things, each server once."""
+    ours = (RedisMessageBroker, RedisBucketBroker)
+    places = (broker.place for broker in _brokers_of(connection) if isinstance(broker, ours))
+    return list({str(place): place for place in places}.values())
+
+
+def about_redis(place: Place) -> list[CheckMessage]:
+    """Return what is wrong with a Redis; nothing if it cannot be reached now."""
+    try:
+        policy = place.evicts()
+    except Exception:  # noqa: BLE001 - as in `about_database`
+        return []
+    if policy is None:
+        return []
+    # No error: `migrate` runs this too, and what it does has nothing to do with Redis.
+    text = f"The Redis {place} throws keys away when it is full ({policy}): jobs or results."
+    hint = "Set its maxmemory-policy to noeviction, or give jobs a Redis that is no cache."
+    return [checks.Warning(text, hint=hint, id="django_repid.W012")]
 
 
 def about_database(alias: str) -> list[CheckMessage]:
@@ -154,6 +185,7 @@ def about_database(alias: str) -> list[CheckMessage]:
 
 
 def _about(connection: Connection) -> Iterable[CheckMessage]:
+    places_of(connection)  # raises where a cache is none of Redis
     broker = connection.message_broker
     if isinstance(broker, DatabaseMessageBroker):
         yield from _about_alias(connection, broker)

@@ -4,9 +4,8 @@ from typing import ClassVar
 
 import pytest
 
-from django_repid import Connection, RedisBucketBroker, RedisMessageBroker
 from django_repid.testing import contract
-from tests.redis.kit import URL, emptied
+from tests.redis.kit import URL, connection_on, emptied
 
 pytestmark = pytest.mark.redis
 
@@ -17,11 +16,7 @@ class Redis:
     @pytest.fixture
     def connection(self):
         with emptied() as prefix:
-            yield Connection(
-                RedisMessageBroker(URL, prefix=prefix),
-                RedisBucketBroker(URL, prefix=prefix),
-                RedisBucketBroker(URL, prefix=prefix, use_result_bucket=True),
-            )
+            yield connection_on(URL, prefix)
 
 
 class TestEnqueue(Redis, contract.EnqueueContract): ...

@@ -92,7 +92,7 @@ class RedisMessageBroker(RedisClaiming):
         raise NotImplementedError
 
     def own_session(self) -> AbstractContextManager[None]:
-        """See `MessageBroker.own_session`: a script waits for no lock, and an answer not for long."""
+        """See `MessageBroker.own_session`: nothing here waits for a lock, or long."""
         return nullcontext()
 
     @property

@@ -52,10 +52,7 @@ class RedisRoster:
     @guarded
     def deregister(self, worker_id: int) -> None:
         """See `MessageBroker.deregister`."""
-        with self.place.client.pipeline(transaction=True) as pipe:
-            pipe.hdel(self.place.key("workers"), str(worker_id))
-            pipe.hdel(self.place.key("beats"), str(worker_id))
-            pipe.execute()
+        run(self.place, "deregister", worker_id)
 
     @guarded
     def peers(self, worker_id: int) -> list[Peer]:
@@ -94,7 +91,7 @@ class RedisRoster:
         """
         total = 0
         while True:
-            freed = run(self.place, "rescue", worker_id, beat, floor, ISOLATED, before, _CHUNK)
+            freed: int = run(self.place, "rescue", worker_id, beat, floor, ISOLATED, before, _CHUNK)
             total += max(freed, 0)
             if freed < _CHUNK:
                 return total
