@@ -180,6 +180,12 @@ class MessageBroker(Protocol):
         only count them all.
         """
 
+    def relay(self) -> int:
+        """Take over what transactions have left for this store elsewhere; return how many.
+
+        Workers call it every few seconds. Most stores have no outbox, and nothing to do.
+        """
+
     def tend(self) -> None:
         """Do what the store needs after many settlements; others go on meanwhile."""
 
