@@ -100,7 +100,7 @@ def test_a_frozen_worker_finds_its_lease_lost(prefix: str, tmp_path: Path) -> No
             code, said = frozen.wait()
 
     assert code == 0, said
-    assert "lease" in said
+    assert "LeaseLost" in said
     assert "processed 0 jobs" in said
 
 

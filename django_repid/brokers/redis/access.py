@@ -157,12 +157,13 @@ def _of_cache(alias: str) -> tuple[str, dict[str, Any]]:
             '"BACKEND": "django_redis.cache.RedisCache", or give the broker a dsn.'
         )
         raise ConfigurationError(message)
-    if type(factory).__name__ != "ConnectionFactory":
-        message = (
-            f"CACHES[{alias!r}] connects by {type(factory).__name__}. The Redis brokers connect to "
-            "one server: give them its address as dsn."
-        )
-        raise ConfigurationError(message)
+    for kind in (type(client).__name__, type(factory).__name__):
+        if kind.startswith(("Sentinel", "Shard")):
+            message = (
+                f"CACHES[{alias!r}] connects by {kind}. The Redis brokers connect to one server: "
+                "give them its address as dsn."
+            )
+            raise ConfigurationError(message)
     # The first one is where it writes; others are replicas.
     given = factory.make_connection_params(servers[0])
     url = given.pop("url")

@@ -4,19 +4,19 @@
 
 local found = {}
 for _, worker in ipairs(call('SMEMBERS', prefix .. 'runners')) do
-  local running = prefix .. 'run:' .. worker
-  local count = call('SCARD', running)
-  if worker == '0' then
-    count = 0
-    for _, pk in ipairs(call('SMEMBERS', running)) do
-      if tonumber(call('HGET', prefix .. 'm:' .. pk, 'c')) < tonumber(ARGV[3]) then
-        count = count + 1
+  local running, count = prefix .. 'run:' .. worker, 0
+  if call('HEXISTS', prefix .. 'workers', worker) == 0 then
+    count = call('SCARD', running)
+    if count == 0 then
+      call('SREM', prefix .. 'runners', worker)
+    elseif worker == '0' then
+      count = 0
+      for _, pk in ipairs(call('SMEMBERS', running)) do
+        if tonumber(call('HGET', prefix .. 'm:' .. pk, 'c')) < tonumber(ARGV[3]) then
+          count = count + 1
+        end
       end
     end
-  elseif call('HEXISTS', prefix .. 'workers', worker) == 1 then
-    count = 0
-  elseif count == 0 then
-    call('SREM', prefix .. 'runners', worker)
   end
   if count > 0 then
     found[#found + 1] = worker
