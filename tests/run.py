@@ -1,5 +1,7 @@
 """Run the suite once per database: everything on SQLite, tests marked `store` on the others too.
 
+Tests marked `redis` run on a Redis server, beside SQLite.
+
     python tests/run.py                              every database that answers
     python tests/run.py --database postgres          that one only
     python tests/run.py --database sqlite -k claim   whatever follows is pytest's
@@ -7,8 +9,9 @@
 
 A server that does not answer is left out with a line that says so; where it was asked for by
 name, or CI or REPID_REQUIRE_DATABASES is set, that is a failure. Servers are looked for at the
-addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD and MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER,
-MYSQL_PWD. tests/settings.py reads the same variables, and REPID_TEST_DATABASE.
+addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD, of MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER,
+MYSQL_PWD, and of REPID_TEST_REDIS. tests/settings.py reads the same variables, and
+REPID_TEST_DATABASE.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ class Database:
     title: str
     reach: Callable[[], dict[str, str]]
     """Connect; return the environment that leads there, or raise Unreachable."""
-    select: tuple[str, ...] = ("-m", "store")
+    select: str = "store"
+    """Which tests run there, as pytest's -m takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,7 @@ def main() -> int:
     arguments, pytest_arguments = parse(sys.argv[1:])
     chosen = [d for d in DATABASES if not arguments.database or d.name in arguments.database]
     if arguments.harsh:
-        chosen = [
-            replace(d, select=("-m", f"harsh{' and store' * bool(d.select)}")) for d in chosen
-        ]
+        chosen = [replace(d, select=f"harsh and {d.select}") for d in chosen]
     required = bool(arguments.database) or is_set("CI") or is_set("REPID_REQUIRE_DATABASES")
     coverage("erase")
     outcomes = {d.title: run(d, pytest_arguments, required=required) for d in chosen}
@@ -98,12 +100,12 @@ def run(database: Database, pytest_arguments: list[str], *, required: bool) -> O
         print(f"\n{database.title} is left out: {reason}", flush=True)
         return Outcome(failed=int(required), note=f"left out: {reason}")
     print(f"\nOn {database.title}:", flush=True)
-    environment = {**os.environ, **address, "REPID_TEST_DATABASE": database.name}
+    environment = {**os.environ, "REPID_TEST_DATABASE": database.name, **address}
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = ["-m", "coverage", "run", "-m", "pytest", f"--junit-xml={counts}"]
-        code = python([*command, *database.select, *pytest_arguments], environment)
+        code = python([*command, "-m", database.select, *pytest_arguments], environment)
         return read(counts, code, bool(pytest_arguments), time.monotonic() - started)
 
 
@@ -202,14 +204,29 @@ def reach_mariadb() -> dict[str, str]:
     return address
 
 
+def reach_redis() -> dict[str, str]:
+    try:
+        import redis
+    except ImportError as error:
+        raise Unreachable(f"its driver is missing ({one_line(error)})") from error
+    url = os.environ.get("REPID_TEST_REDIS", "redis://127.0.0.1:6379/15")
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            client.ping()
+    except redis.RedisError as error:
+        raise Unreachable(one_line(error)) from error
+    return {"REPID_TEST_REDIS": url, "REPID_TEST_DATABASE": "sqlite"}
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
 DATABASES = (
-    Database("sqlite", "SQLite", reach_sqlite, select=()),
+    Database("sqlite", "SQLite", reach_sqlite, select="not redis"),
     Database("postgres", "PostgreSQL", reach_postgres),
     Database("mariadb", "MariaDB", reach_mariadb),
+    Database("redis", "Redis", reach_redis, select="redis"),
 )
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from django_repid.testing import contract
-from tests.redis.kit import URL, connection_on, emptied
+from tests.on_redis.kit import URL, connection_on, emptied
 
 pytestmark = pytest.mark.redis
 

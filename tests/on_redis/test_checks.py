@@ -5,7 +5,7 @@ from django.core import checks
 
 from django_repid import checks as ours
 from django_repid.brokers.redis.access import Place
-from tests.redis.kit import server, url_of
+from tests.on_redis.kit import server, url_of
 
 REDIS = "django_repid.brokers.redis.RedisMessageBroker"
 

@@ -5,7 +5,7 @@ import os
 from tests import settings
 from tests.settings import *  # noqa: F403 - that is what settings are extended by
 
-INSTALLED_APPS = [*settings.INSTALLED_APPS, "tests.redis"]
+INSTALLED_APPS = [*settings.INSTALLED_APPS, "tests.on_redis"]
 
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},

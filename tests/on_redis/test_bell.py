@@ -15,7 +15,7 @@ from django_repid import ConfigurationError, Connection, DatabaseMessageBroker, 
 from django_repid.brokers.database import bells
 from django_repid.connections import connections
 from tests.database.test_bells import Ear, until
-from tests.redis.kit import URL, emptied, free_port, server, url_of
+from tests.on_redis.kit import URL, emptied, free_port, server, url_of
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
 

@@ -10,7 +10,7 @@ import redis
 
 from django_repid import BrokerUnavailable, MessageCategory, RedisBucketBroker, RedisMessageBroker
 from django_repid.testing.contract.kit import Stage, ack, args_record, new, record
-from tests.redis.kit import URL, connection_on, emptied, free_port, server, url_of
+from tests.on_redis.kit import URL, connection_on, emptied, free_port, server, url_of
 
 pytestmark = pytest.mark.redis
 

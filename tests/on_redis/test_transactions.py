@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from django_repid import Connection, Job, RedisMessageBroker
-from tests.redis.kit import URL, emptied
+from tests.on_redis.kit import URL, emptied
 
 pytestmark = [
     pytest.mark.redis,

@@ -18,8 +18,8 @@ from django_repid import (
 )
 from django_repid.models import OutboxMessage
 from tests.acceptance.kit import ROOT, environment, eventually, worker
-from tests.redis.kit import URL, emptied, free_port, server, url_of
-from tests.redis.test_worker import on_redis
+from tests.on_redis.kit import URL, emptied, free_port, server, url_of
+from tests.on_redis.test_worker import on_redis
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]

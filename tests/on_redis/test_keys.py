@@ -13,7 +13,7 @@ from django_repid.core.message import MessageCategory, MessageState
 from django_repid.testing.contract.kit import HOUR, Stage, ack, bury, ids, new, record, retry
 from django_repid.testing.contract.renewal import ended, recurring
 from tests.acceptance.kit import eventually
-from tests.redis.kit import URL, connection_on, emptied, keys_of, server, url_of
+from tests.on_redis.kit import URL, connection_on, emptied, keys_of, server, url_of
 
 pytestmark = pytest.mark.redis
 

@@ -9,7 +9,7 @@ import pytest
 from django_repid import Job, MessageCategory
 from tests.acceptance.kit import eventually, run, worker
 from tests.acceptance.test_worker_command import started
-from tests.redis.kit import URL, connection_on, emptied, keys_of, server, url_of
+from tests.on_redis.kit import URL, connection_on, emptied, keys_of, server, url_of
 from tests.shop.models import Order
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
@@ -23,7 +23,7 @@ def prefix():
 
 def on_redis(prefix: str, url: str = URL) -> dict[str, str]:
     return {
-        "DJANGO_SETTINGS_MODULE": "tests.redis.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.on_redis.settings",
         "REPID_TEST_REDIS_PREFIX": prefix,
         "REPID_TEST_REDIS": url,
     }
