@@ -29,7 +29,9 @@ class Settler:
     """Writes settlements, on the broker thread.
 
     `pending`: those that are to be written. `in_hand`: the keys of all messages that this worker
-    has claimed and whose end is not written yet. `died` is told of dead letters once they are.
+    has claimed and whose end is not written yet, with their leases: one that was taken from this
+    worker may have come back to it, while its first attempt still runs. `died` is told of dead
+    letters once they are.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Settler:
         self._connection = connection
         self._died = died
         self.pending: list[Settlement] = []
-        self.in_hand: set[int] = set()
+        self.in_hand: dict[int, int] = {}
         self.processed = 0
         #: Those that a stranger's transaction keeps from being written, and when to try them again.
         self._locked: list[Settlement] = []
@@ -64,7 +66,11 @@ class Settler:
             BrokerUnavailable: the store cannot be reached. What it did not take stays pending.
 
         """
-        self._write(self.pending)
+        while self.pending:
+            before = len(self.pending)
+            self._write(self._apart())
+            if len(self.pending) == before:
+                return
 
     def claim(self, request: ClaimRequest) -> Claim | None:
         """Write what is pending and claim, in one go where that is one transaction.
@@ -78,7 +84,7 @@ class Settler:
         connection = self._connection
         if self.pending and not connection.settles_at_once:
             self.settle()
-        ends = self.pending
+        ends = self._apart()
         if ends:
             announce(connection.middleware, "before", ends)
         try:
@@ -88,10 +94,21 @@ class Settler:
                 raise
             self._not_written(ends, error)
             return None
-        self.in_hand.update(message.key.pk or 0 for message in claim.messages)
+        for message in claim.messages:
+            self.in_hand[message.key.pk or 0] = message.key.lease
         if ends:
             self.written(ends, claim.lost)
         return claim
+
+    def _apart(self) -> list[Settlement]:
+        """Return what of the pending can go together: of each message the end that came first.
+
+        The store names lost leases by their messages' keys alone.
+        """
+        firsts = {end.message.key.pk: end for end in reversed(self.pending)}
+        if len(firsts) == len(self.pending):
+            return self.pending
+        return [end for end in self.pending if firsts[end.message.key.pk] is end]
 
     def _write(self, ends: Sequence[Settlement]) -> None:
         """Write a batch; if the store refuses it, find the one that is at fault."""
@@ -143,7 +160,9 @@ class Settler:
             done = set(map(id, ends))
             self.pending = [end for end in self.pending if id(end) not in done]
         keys = {end.message.key.pk or 0 for end in ends}
-        self.in_hand -= keys
+        for end in ends:
+            if self.in_hand.get(end.message.key.pk or 0) == end.message.key.lease:
+                del self.in_hand[end.message.key.pk or 0]
         unsure = self._unsure & keys
         self._unsure -= keys
         if lost:
