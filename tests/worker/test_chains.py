@@ -8,6 +8,7 @@ import pytest
 
 from django_repid import Connection, InMemoryBucketBroker, Job, Router, Worker
 from django_repid.brokers.memory import InMemoryMessageBroker
+from django_repid.core.message import MessageState
 from tests import stores
 from tests.worker.kit import burst, during
 
@@ -49,13 +50,14 @@ def test_both_jobs_of_a_chain_may_be_enqueued_together_in_either_order(
 def test_a_waiting_job_costs_no_try_and_no_message_of_the_limit() -> None:
     connection, router = stores.connection(), Router()
     chain(router)
-    job = Job("second", args_id="nothing-yet", retries=0, connection=connection)
+    job = Job("second", id_="one", args_id="nothing-yet", retries=0, connection=connection)
     job.enqueue_sync()
 
-    assert burst(connection, router) == 0
+    assert burst(connection, router, messages_limit=1) == 0
 
-    seized = connection.message_broker.seize(job.order().message.key.id_, [])
-    assert seized is None
+    (waiting,) = connection.message_broker.find(["one"])
+    assert (waiting.state, waiting.tries) == (MessageState.READY, 0)
+    assert waiting.waits_for == "nothing-yet"
     assert job.result_sync() is None
 
 

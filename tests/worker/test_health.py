@@ -8,6 +8,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_repid import (
     BrokerUnavailable,
@@ -69,7 +70,7 @@ def beside_worker(look: Callable[[int], None], router: Router, connection: objec
         while worker.health_check_server is None or not worker.health_check_server.port:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
         try:
-            await asyncio.to_thread(look, worker.health_check_server.port)
+            await sync_to_async(look)(worker.health_check_server.port)
         finally:
             worker.stop()
             await running
