@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from django_repid.core import clock
+from django_repid.core.announcing import announce
 from django_repid.core.claims import Claim, ClaimRequest
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
-from django_repid.core.middleware import Middleware
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
@@ -219,26 +219,6 @@ class Settler:
             middleware.emit("after_consume", result=result)
 
 
-def announce(middleware: Middleware, when: str, ends: Iterable[Settlement]) -> None:
-    """Emit the events of the verbs that settlements are, and of their result buckets."""
-    if not middleware.has_subscribers:
-        return
-    result = {"result": None} if when == "after" else {}
-    for end in ends:
-        if end.result is not None and middleware.listens("store_bucket"):
-            record = end.result
-            middleware.emit(f"{when}_store_bucket", id_=record.id_, payload=record.bucket, **result)
-        verb = _verb(end)
-        if middleware.listens(verb):
-            middleware.emit(
-                f"{when}_{verb}",
-                key=end.message.key,
-                payload=end.message.payload or "",
-                params=end.message.parameters,
-                **result,
-            )
-
-
 def _report_lost(end: Settlement) -> None:
     logger.warning(
         "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran here. What "
@@ -268,14 +248,3 @@ def _what_follows(end: Settlement) -> str:
     if end.recurs:
         return f"it comes again at {clock.from_us(end.run_at):%Y-%m-%d %H:%M:%S} UTC"
     return f"{end.tries} tries so far"
-
-
-def _verb(end: Settlement) -> str:
-    """Return what Repid calls this settlement."""
-    if end.state is None:
-        return "ack"
-    if end.state is MessageState.DEAD:
-        return "nack"
-    # What is as it was was not tried again, whether or not its actor has run.
-    untouched = end.tries == end.message.tries and end.due_at == end.message.due_at
-    return "reject" if untouched or not end.processed else "requeue"

@@ -295,6 +295,26 @@ def test_subscribers_hear_what_is_done_with_a_queue(connection, verb):
     assert heard == told(None if verb == "declare" else 0)
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_subscribers_hear_of_an_answer(connection, verb):
+    heard = []
+
+    def listen(when, event):
+        def subscriber(key, **more):
+            heard.append((when, event, key.id_))
+
+        subscriber.__name__ = f"{when}_{event}"
+        connection.middleware.add_subscriber(subscriber)
+
+    for when in ("before", "after"):
+        for event in ("ack", "nack", "reject", "requeue"):
+            listen(when, event)
+    getattr(waiting(connection, retries=1), f"{verb}_sync")()
+
+    event = verb if verb in ("ack", "nack", "reject") else "requeue"
+    assert heard == [("before", event, "a"), ("after", event, "a")]
+
+
 @pytest.mark.parametrize("verb", ["declare", "flush", "delete"])
 def test_a_queue_s_verbs_are_loud_on_the_wrong_side(connection, verb, caplog):
     queue = Queue("default", connection)
