@@ -25,9 +25,8 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 @pytest.fixture(params=stores.STORES)
 def each_store(request: pytest.FixtureRequest) -> Iterator[str]:
     """Run a test once per store."""
-    back = stores.use(request.param)
-    yield request.param
-    back()
+    with stores.use(request.param):
+        yield request.param
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
