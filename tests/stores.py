@@ -52,11 +52,15 @@ class _Redis:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
 
+    @property
+    def place(self) -> dict[str, Any]:
+        return {"dsn": URL, "prefix": self._prefix}
+
     def messages(self) -> RedisMessageBroker:
-        return RedisMessageBroker(URL, prefix=self._prefix)
+        return RedisMessageBroker(**self.place)
 
     def buckets(self, **options: Any) -> RedisBucketBroker:
-        return RedisBucketBroker(URL, prefix=self._prefix, **options)
+        return RedisBucketBroker(**self.place, **options)
 
 
 _here: ContextVar[Any] = ContextVar("_here", default=_Memory)
@@ -74,6 +78,12 @@ def use(store: str) -> Iterator[None]:
 @contextmanager
 def _nothing() -> Iterator[str]:
     yield ""
+
+
+def place() -> dict[str, Any]:
+    """Return where in Redis a test has its keys."""
+    found: dict[str, Any] = _here.get().place
+    return found
 
 
 def connection(*, args: bool = True, results: bool = True, **options: Any) -> Connection:
