@@ -2,7 +2,7 @@
 
 The edits are the contract's: a stray comma goes, `repid` becomes `django_repid`, and a fragment
 with a top-level `await` is wrapped in a coroutine. Besides, brokers can be replaced by those of
-another store; the last example's Redis brokers always are, until there are any.
+another store, where there is no Redis.
 """
 
 import re
