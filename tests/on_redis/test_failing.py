@@ -10,7 +10,7 @@ import redis
 
 from django_repid import BrokerUnavailable, MessageCategory, RedisBucketBroker, RedisMessageBroker
 from django_repid.testing.contract.kit import Stage, ack, args_record, new, record
-from tests.on_redis.kit import URL, connection_on, emptied, free_port, server, url_of
+from tests.on_redis.kit import URL, connection_on, emptied, free_port, keys_of, server, url_of
 
 pytestmark = pytest.mark.redis
 
@@ -46,6 +46,28 @@ def test_a_server_that_has_forgotten_the_scripts_is_told_them_again(stage: Stage
     stage.settle(ack(stage.claim_one()))
 
     assert stage.claim() == []
+
+
+def test_numbers_are_not_given_out_again_by_a_server_that_has_forgotten_them(
+    stage: Stage,
+) -> None:
+    """A stale attempt would end a stranger's job, and two workers would be one."""
+    stage.enqueue(new())
+    stale, old = stage.claim_one(), stage.worker_id
+    broker = stage.broker
+    assert isinstance(broker, RedisMessageBroker)
+    for key in keys_of(broker.place.prefix[1:-2]):
+        broker.place.client.delete(key)
+
+    fresh = stage.register("someone")
+    stage.enqueue(new())
+    message = stage.claim_one(worker_id=fresh)
+
+    assert fresh > old
+    assert stage.broker.beat(old).known is False
+    assert (message.key.lease, stale.key.lease) == (1, 1)
+    assert stage.settle(ack(stale)) == {stale.key.pk}
+    assert stage.settle(ack(message)) == frozenset()
 
 
 def test_a_connection_that_was_closed_meanwhile_is_no_outage(stage: Stage) -> None:

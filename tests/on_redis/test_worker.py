@@ -83,6 +83,29 @@ def test_what_a_killed_worker_ran_is_run_by_another(prefix: str, tmp_path: Path)
             assert job.wait_sync(20).value == "released"
 
 
+def test_a_job_that_kills_its_worker_is_put_aside_and_bystanders_are_not(
+    prefix: str, tmp_path: Path
+) -> None:
+    connection = connection_on(URL, prefix)
+    args = {"how": "SIGKILL", "folder": str(tmp_path)}
+    poison = Job("poison", args=args, connection=connection, use_args_bucketer=False)
+    bystander = held_job(connection, tmp_path)
+    with worker(**on_redis(prefix)) as victim:
+        eventually(lambda: started(tmp_path))
+        poison.enqueue_sync()
+        victim.wait()
+    with worker(**on_redis(prefix)) as second:
+        (tmp_path / "release").touch()
+        second.wait()
+    with worker(**on_redis(prefix)):
+        put_aside = poison.wait_sync(40)
+        assert bystander.wait_sync(20).value == "released"
+
+    assert put_aside.exception == "Quarantined"
+    (dead,) = connection.message_broker.browse("default", MessageCategory.DEAD)
+    assert dead.key.topic == "poison"
+
+
 def test_a_frozen_worker_finds_its_lease_lost(prefix: str, tmp_path: Path) -> None:
     connection = connection_on(URL, prefix)
     job = held_job(connection, tmp_path)

@@ -103,7 +103,7 @@ def test_block_chain_makes_two_jobs_that_share_a_bucket(store, connection):
 
 
 def test_block_example_chains_two_jobs(store, capsys):
-    """Its brokers are replaced by those of this store; `test_scripts` lets them be."""
+    """Its brokers are replaced by those of this store; `tests.on_redis` has its own."""
     names = names_of(block("example", store.brokers), **store.names)
     store.run(names["main"]())
     assert json.loads(capsys.readouterr().out) == [

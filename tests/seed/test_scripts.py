@@ -6,8 +6,7 @@ import textwrap
 import pytest
 
 from tests.core.kit import run_script
-from tests.on_redis.kit import server
-from tests.seed.text import RAW, block, wrapped
+from tests.seed.text import block, wrapped
 
 # A worker runs beside the fragment, as it would in a process of its own.
 _MAIN = """
@@ -62,24 +61,8 @@ asyncio.run(main())
 
 
 def test_the_example_of_a_chain_is_a_script():
-    """With brokers in memory instead of those in Redis."""
+    """With brokers in memory; `tests.on_redis` has those in Redis, word for word."""
     printed = run_script(block("example"))
-    assert json.loads(printed) == [
-        "This is your first message!",
-        "Hello Alex!",
-        "Your id is 123.",
-    ]
-
-
-@pytest.mark.redis
-def test_the_example_of_a_chain_is_a_script_on_redis(tmp_path, monkeypatch):
-    """Word for word, but for the package's name; arguments and results in a place of their own."""
-    with server(tmp_path) as port:
-        monkeypatch.setenv("REDIS_CONNECTION", f"redis://127.0.0.1:{port}/0")
-        monkeypatch.setenv("REDIS_ARGS_CONNECTION", f"redis://127.0.0.1:{port}/1")
-        text = block("example", None)
-        assert text == RAW["example"].replace("from repid import", "from django_repid import")
-        printed = run_script(text)
     assert json.loads(printed) == [
         "This is your first message!",
         "Hello Alex!",

@@ -28,13 +28,11 @@ _BLOCKS = re.findall(r"^```python[^\n]*\n(.*?)^```", TEXT, flags=re.DOTALL | re.
 RAW = dict(zip(_NAMES, _BLOCKS, strict=True))
 
 
-def block(name: str, brokers: str | None = "InMemory") -> str:
-    """Return a code block as it can run, with the brokers of this kind; None: with its own."""
+def block(name: str, brokers: str = "InMemory") -> str:
+    """Return a code block as it can run, with the brokers of this kind."""
     text = RAW[name]
     text = text.replace("InMemoryBucketBroker(,", "InMemoryBucketBroker(")
     text = text.replace("from repid import", "from django_repid import")
-    if brokers is None:
-        return text
     text = re.sub(r"(?<=Broker\()(\s*)redis_\w+_dsn,?", r"\1", text)
     if brokers == "Redis":
         text = re.sub(r"(?<=Broker\()", "**place, ", text)

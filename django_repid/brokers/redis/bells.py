@@ -113,14 +113,14 @@ class Listener:
     def _listen(self, channel: Any) -> None:
         asked = False
         while not self._stopping.is_set():
-            message = channel.get_message(timeout=_CHECK_SECONDS)
-            if message is None and asked:
-                raise driver().ConnectionError("The server does not answer.")
-            asked = message is None
-            if message is None:
-                channel.ping()
-            elif message["type"] == "subscribe":
-                self.hears_all = True
-                self._heard()  # for what rang meanwhile
-            elif message["type"] == "message":
+            if channel.connection.can_read(_CHECK_SECONDS):
+                # First of all: what it says, taking it apart would only make the worker late. The
+                # answer to `subscribe` counts too, for what rang before it.
                 self._heard()
+                channel.get_message()
+                self.hears_all, asked = True, False
+            elif asked:
+                raise driver().ConnectionError("The server does not answer.")
+            else:
+                channel.ping()
+                asked = True

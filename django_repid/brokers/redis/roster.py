@@ -35,13 +35,7 @@ class RedisRoster:
     @guarded
     def register(self, info: WorkerInfo) -> int:
         """See `MessageBroker.register`."""
-        client, key = self.place.client, self.place.key
-        worker_id: int = client.incr(key("worker_seq"))
-        with client.pipeline(transaction=True) as pipe:
-            pipe.hset(key("workers"), str(worker_id), json.dumps(asdict(info)))
-            pipe.hset(key("beats"), str(worker_id), "0")
-            pipe.execute()
-        return worker_id
+        return int(run(self.place, "register", json.dumps(asdict(info))))
 
     @guarded
     def beat(self, worker_id: int) -> Beat:

@@ -32,6 +32,15 @@ local function time()
   return whole(now[1] * 1000000 + now[2] + ahead)
 end
 
+-- The number before the first of so many new ones. They are never given out again, also where a
+-- server was killed and has forgotten the last ones: they go by its clock, and only ever up.
+local function numbers(counter, count)
+  local now = call('TIME')
+  local last = math.max(tonumber(call('GET', prefix .. counter) or '0'), now[1] * 1000000 + now[2])
+  call('SET', prefix .. counter, whole(last + count))
+  return last
+end
+
 -- A command with any number of values: Lua's stack holds 8000.
 local function many(command, key, values)
   for first = 1, #values, 1000 do

@@ -132,11 +132,11 @@ local function write(meta, body, new_pk)
   return m.pk .. ' ' .. m.lease, true
 end
 
-local last = call('INCRBY', prefix .. 'seq', #metas)
+local last = numbers('seq', #metas)
 local answers, text, chosen = {now, 'written'}, 4, {}
 for place, meta in ipairs(metas) do
   text = text + 1
-  local answer, written = write(meta, ARGV[text], string.format('%016.0f', last - #metas + place))
+  local answer, written = write(meta, ARGV[text], string.format('%016.0f', last + place))
   answers[#answers + 1] = answer
   if meta[8] == '1' then
     text = text + 1
