@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Where the database file is, and whatever else the project writes.
+DATA_DIR = Path(os.environ.get("DEMO_FOLDER", BASE_DIR))
 
 DEBUG = os.environ.get("DEBUG", "1") not in {"", "0", "false", "no"}
 SECRET_KEY = "demo-only: anyone can read this key, so make your own"
@@ -53,7 +55,7 @@ ASGI_APPLICATION = "config.asgi.application"
 _DATABASES: dict[str, dict[str, Any]] = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": BASE_DIR / "db.sqlite3",
+        "NAME": DATA_DIR / "db.sqlite3",
         # A worker and the views write at the same time. With Django's defaults they would meet
         # "database is locked"; `manage.py check` recommends exactly these options.
         "OPTIONS": {
