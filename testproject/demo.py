@@ -2,7 +2,8 @@
 
     python testproject/demo.py          PORT=8001 chooses another port
 
-Any Python that has Django and django_repid installed, or the folder above on PYTHONPATH, will do.
+Any Python will do that has Django, Pillow, Pygments and django_repid installed (or has the folder
+above on PYTHONPATH). DEMO_FOLDER names another folder for the database and the files.
 """
 
 import os
@@ -51,7 +52,7 @@ def main() -> int:
     try:
         port = free_port(os.environ.get("PORT", "8000"))
         # Without checks: on an empty database they would recommend what is done right here.
-        for arguments in (["migrate", "--verbosity", "0", "--skip-checks"], ["demo_admin"]):
+        for arguments in (["migrate", "--verbosity", "0", "--skip-checks"], ["demo_data"]):
             run(arguments, signals)
         if not signals.came():
             server = ["runserver", f"{HOST}:{port}", "--noreload"]
@@ -78,6 +79,8 @@ def greet(port: int) -> None:
         f"""
   The page      http://{HOST}:{port}/
   The admin     http://{HOST}:{port}/admin/     (admin, password admin)
+
+  Mails         {os.environ.get("DEMO_FOLDER", FOLDER)}/emails
 
   Ctrl-C stops both the web server and the worker.
 """

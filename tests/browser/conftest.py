@@ -39,8 +39,14 @@ def pictures(request: pytest.FixtureRequest) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def shop_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with programs.demo(tmp_path_factory.mktemp("shop")) as url:
+def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the example project keeps its files."""
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="session")
+def shop_url(shop_folder: Path) -> Iterator[str]:
+    with programs.demo(shop_folder) as url:
         yield url
 
 
