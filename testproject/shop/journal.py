@@ -31,7 +31,7 @@ class Shown:
     tone: str
     message_id: str
     at: datetime | None = None
-    took: float | None = None
+    took: str = ""
     failures: int = 0
     error: str = ""
     result: str = ""
@@ -72,9 +72,7 @@ async def is_theirs(request: HttpRequest, message_id: str) -> bool:
 def _with(
     notes: list[Note], label: str, jobs: Sequence[Job], receipts: Sequence[Receipt]
 ) -> list[Note]:
-    ids = [
-        (receipt.key.id_, job.result_id) for job, receipt in zip(jobs, receipts, strict=True)
-    ]
+    ids = [(receipt.key.id_, job.result_id) for job, receipt in zip(jobs, receipts, strict=True)]
     return [(label, ids), *notes][:_MOST]
 
 
@@ -102,9 +100,10 @@ def shown(session: SessionBase) -> list[Shown]:
 
     def many(label: str, ids: list[str]) -> Shown:
         ended = sum(id_ in buckets for id_ in ids)
-        done = {"state": "done", "tone": "good"}
-        state = done if ended == len(ids) else {"state": "running", "tone": "busy"}
-        return Shown(label=label, message_id=ids[0], ended=ended, of=len(ids), **state)
+        state, tone = ("done", "good") if ended == len(ids) else ("running", "busy")
+        return Shown(
+            label=label, message_id=ids[0], state=state, tone=tone, ended=ended, of=len(ids)
+        )
 
     return [
         one(label, jobs[0][0]) if len(jobs) == 1 else many(label, [id_ for id_, _ in jobs])
@@ -118,7 +117,8 @@ def _ended(bucket: Bucket) -> dict[str, Any]:
     value = json.loads(bucket.data)
     done: dict[str, Any] = {"state": "done", "tone": "good"}
     if bucket.started_ns and bucket.finished_ns:
-        done["took"] = (bucket.finished_ns - bucket.started_ns) / 1_000_000_000
+        ms = (bucket.finished_ns - bucket.started_ns) / 1_000_000
+        done["took"] = f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms"
     if isinstance(value, dict) and "picture" in value:
         return {**done, "picture": value}
     if isinstance(value, dict) and value.keys() == {"imported", "updated", "errors"}:

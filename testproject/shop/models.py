@@ -40,6 +40,9 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"Order {self.pk}"
 
+    def is_possible(self) -> bool:
+        return self.quantity < 20
+
 
 class TillCount(models.Model):
     """What the till held when an actor counted it, every minute."""

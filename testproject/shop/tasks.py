@@ -1,6 +1,7 @@
 """The shop's background jobs. A worker finds this module by its name: `manage.py repid_worker`."""
 
 import asyncio
+import io
 import time
 from datetime import timedelta
 from typing import Any
@@ -67,10 +68,9 @@ def make_thumbnail(name: str) -> dict[str, Any]:
         picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
     before = list(picture.size)
     picture.thumbnail((560, 560))
-    small = f"small/{name}.jpg"
-    with default_storage.open(small, "wb") as file:
-        picture.save(file, "JPEG", quality=82)
-    return {"picture": default_storage.url(small), "before": before, "after": list(picture.size)}
+    picture.save(small := io.BytesIO(), "JPEG", quality=82)
+    url = default_storage.url(default_storage.save(f"small/{name}.jpg", small))
+    return {"picture": url, "before": before, "after": list(picture.size)}
 
 
 @router.actor(queue="mail", retries=5, timeout=timedelta(seconds=30))

@@ -84,6 +84,7 @@ class Site:
         """Keep a picture of the whole page, where `--pictures` says that they are wanted."""
         if self._pictures is not None:
             self._pictures.mkdir(parents=True, exist_ok=True)
+            page.evaluate("() => window.scrollTo(0, 0)")  # for what sticks to the window
             page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
 
     def close(self) -> None:
