@@ -46,6 +46,7 @@ format: $(VENV)/.lint ## Repair what can be repaired by machine
 types: $(VENV)/.test $(VENV)/.lint ## Check the types
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m mypy
 	DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m mypy testproject
+	$(BIN)/python -m tests.typed
 
 arch: $(VENV)/.lint ## Check which module may import which
 	$(BIN)/lint-imports
