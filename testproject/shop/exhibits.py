@@ -107,7 +107,7 @@ EXHIBITS = [
     Exhibit(
         "check_shelves",
         "A hundred at once",
-        "Enqueued in one go. They would take two minutes one after another; on one event loop "
+        "Enqueued in one go. They would take four minutes one after another; on one event loop "
         "they wait together.",
         (desk.check_shelves, tasks.check_shelf),
         (Button("Check 100 shelves"),),

@@ -93,7 +93,7 @@ async def count_till() -> None:
 @router.actor
 async def check_shelf(shelf: int) -> str:
     """One of a hundred: they all wait at the same time, on one event loop."""
-    await asyncio.sleep(0.5 + shelf * 7 % 20 / 10)  # somebody walks there
+    await asyncio.sleep(0.5 + shelf * 7 % 40 / 10)  # somebody walks there
     return f"Shelf {shelf} is full"
 
 

@@ -80,12 +80,12 @@ class Site:
         page.goto(path)
         return page
 
-    def picture(self, page: Page, name: str) -> None:
-        """Keep a picture of the whole page, where `--pictures` says that they are wanted."""
+    def picture(self, page: Page, name: str, *, whole: bool = True) -> None:
+        """Keep a picture of a page or of its window, where `--pictures` says that it is wanted."""
         if self._pictures is not None:
             self._pictures.mkdir(parents=True, exist_ok=True)
             page.evaluate("() => window.scrollTo(0, 0)")  # for what sticks to the window
-            page.screenshot(path=self._pictures / f"{name}.png", full_page=True)
+            page.screenshot(path=self._pictures / f"{name}.png", full_page=whole)
 
     def close(self) -> None:
         """Close all pages: what they still ask for is nobody's any more."""

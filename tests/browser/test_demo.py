@@ -191,6 +191,21 @@ def test_a_job_that_runs_is_cancelled(shop: Site) -> None:
     assert one.get_by_role("button").count() == 0
 
 
+def test_buttons_that_are_pressed_at_once_all_have_their_job(shop: Site) -> None:
+    from playwright.sync_api import expect
+
+    page = shop.page()
+
+    page.evaluate("""() => {
+        for (const button of document.querySelectorAll('#order button, #fetch button')) {
+            button.click();
+        }
+    }""")
+
+    expect(page.locator(".jobs .state")).to_have_count(2)
+    expect(page.locator(".jobs .good")).to_have_count(2)
+
+
 def test_nobody_cancels_the_job_of_another(shop: Site) -> None:
     page = shop.page()
     id_ = press(page, "Take stock", "running").locator(".id").inner_text()
@@ -264,17 +279,22 @@ def test_the_icon_is_there(shop: Site) -> None:
 
 @every_look
 def test_the_page_when_much_has_happened(look: Look, shop: Site) -> None:
+    from playwright.sync_api import expect
+
     page = shop.page("/", look)
     page.get_by_label("Product list (CSV)").set_input_files(SAMPLES / "products.csv")
     for label in ("Upload and import", "Order 99 knives"):
         press(page, label, "")
+    press(page, "Order a kettle")
     press(page, "Make a thumbnail")
+    press(page, "Take stock", "running")
     press(page, "Fail at every try", "will be retried at")
     press(page, "Check 100 shelves", "running")
-    press(page, "Order a kettle")
-    press(page, "Take stock", "running")
+    expect(newest(page).locator(".progress")).to_contain_text(re.compile(r"[1-9]\d? of 100"))
 
     assert overflow(page) == 0
+    shop.picture(page, f"demo-window-{look}", whole=False)
     shop.picture(page, f"demo-busy-{look}")
-    newest(page).get_by_role("button", name="Cancel").click()
-    newest(page).get_by_text("Cancelled").wait_for()
+    stock = page.locator(".jobs > li", has_text="Take stock")
+    stock.get_by_role("button", name="Cancel").click()
+    stock.get_by_text("Cancelled").wait_for()

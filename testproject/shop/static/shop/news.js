@@ -8,6 +8,7 @@
   const isNarrow = matchMedia("(max-width: 64rem)").matches;
   let shown = "";
   let timer;
+  let line = Promise.resolve();
 
   function localiseTimes() {
     for (const time of news.querySelectorAll("time")) {
@@ -37,13 +38,8 @@
     if (!document.hidden) timer = setTimeout(ask, PAUSE);
   }
 
-  document.addEventListener("submit", async (event) => {
-    const form = event.target;
-    // A file may be refused, and the page then says why.
-    if (form.enctype === "multipart/form-data") return;
-    event.preventDefault();
+  async function send(form, body) {
     try {
-      const body = new FormData(form, event.submitter);
       const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" });
       if (answer.type !== "opaqueredirect") throw new Error(answer.statusText);
       await ask();
@@ -51,6 +47,16 @@
     } catch {
       silence.hidden = false;
     }
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    // A file may be refused, and the page then says why.
+    if (form.enctype === "multipart/form-data") return;
+    event.preventDefault();
+    const body = new FormData(form, event.submitter);
+    // One after another: each request writes the whole session.
+    line = line.then(() => send(form, body));
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer);
