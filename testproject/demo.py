@@ -21,8 +21,8 @@ from types import FrameType
 FOLDER = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-#: A worker gives its running jobs 25 seconds to end.
-STOP_SECONDS = 35.0
+#: The worker gives its running jobs 5 seconds to end.
+STOP_SECONDS = 15.0
 
 Children = dict[str, subprocess.Popen[bytes]]
 
@@ -58,7 +58,10 @@ def main() -> int:
             server = ["runserver", f"{HOST}:{port}", "--noreload"]
             # What it prints at its start is said better below; errors go to stderr.
             children["web server"] = start(server, stdout=subprocess.DEVNULL)
-            children["worker"] = start(["repid_worker", "--no-reload"])
+            # Handed back after five seconds, a job of minutes goes on at the next start.
+            children["worker"] = start(
+                ["repid_worker", "--no-reload", "--graceful-shutdown-time", "5"]
+            )
         if children and wait_for_page(port, children, signals):
             greet(port)
         while not signals.came():

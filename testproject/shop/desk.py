@@ -26,7 +26,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return page(request, upload_form=form)
     name = form.cleaned_data["file"].name
-    # One transaction: there is never a job without its file, nor a file that no job looks at.
+    # One transaction: never a job without its file, nor a file without its job.
     with transaction.atomic():
         stored = Upload.objects.create(name=name, content=form.text)
         job = Job("import_products", args={"upload_id": stored.pk})
@@ -49,7 +49,7 @@ def thumbnail(request: HttpRequest) -> HttpResponse:
 @require_POST
 def order(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
-        order = Order.objects.create(customer=CUSTOMER, product="Enamel kettle", quantity=1)
+        order = Order.objects.create(customer=CUSTOMER, product="Enamel kettle")
         job = Job.of(tasks.send_receipt, order.pk)
         receipt = job.enqueue_sync()  # commits with the order
     return journal.started(request, f"Receipt for {order}", job, receipt)
@@ -58,12 +58,12 @@ def order(request: HttpRequest) -> HttpResponse:
 @require_POST
 def order_in_vain(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
-        order = Order.objects.create(customer=CUSTOMER, product="Bread knife", quantity=99)
+        order = Order.objects.create(customer=CUSTOMER, product="Knife", quantity=99)
         job = Job.of(tasks.send_receipt, order.pk)
         receipt = job.enqueue_sync()
         if not order.is_possible():
-            transaction.set_rollback(True)  # as an exception does: the job goes with the order
-    return journal.started(request, "Receipt for 99 bread knives", job, receipt)
+            transaction.set_rollback(True)  # the job goes with it
+    return journal.started(request, "Receipt for 99 knives", job, receipt)
 
 
 @require_POST

@@ -31,7 +31,7 @@ class Upload(models.Model):
 class Order(models.Model):
     customer = models.EmailField()
     product = models.CharField(max_length=200)
-    quantity = models.PositiveIntegerField()
+    quantity = models.PositiveIntegerField(default=1)
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -75,10 +75,10 @@ def make_thumbnail(name: str) -> dict[str, Any]:
 
 @router.actor(queue="mail", retries=5, timeout=timedelta(seconds=30))
 def send_receipt(order_id: int) -> dict[str, str]:
-    """Send a mail. Here Django's file backend "sends" it, into the folder `emails`."""
+    """Send a mail. The file backend puts it into the folder `emails`."""
     order = Order.objects.get(pk=order_id)
     subject = f"Your {order}: {order.quantity} × {order.product}"
-    EmailMessage(subject, "Thank you! We are packing it.", to=[order.customer]).send()
+    EmailMessage(subject, "We are packing it.", to=[order.customer]).send()
     return {"to": order.customer, "subject": subject}
 
 
