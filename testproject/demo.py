@@ -58,7 +58,7 @@ def main() -> int:
             server = ["runserver", f"{HOST}:{port}", "--noreload"]
             # What it prints at its start is said better below; errors go to stderr.
             children["web server"] = start(server, stdout=subprocess.DEVNULL)
-            # Handed back after five seconds, a job of minutes goes on at the next start.
+            # After five seconds a job of minutes is handed back, and runs anew at the next start.
             children["worker"] = start(
                 ["repid_worker", "--no-reload", "--graceful-shutdown-time", "5"]
             )
