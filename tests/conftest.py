@@ -7,9 +7,12 @@ skipped: nothing pretends that they have run.
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests import stores
 
 # How long an example takes is no property of the code: a machine may be busy at any moment.
 settings.register_profile("patient", parent=settings(), deadline=None)
@@ -23,6 +26,14 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 def pytest_addoption(parser: pytest.Parser) -> None:
     # Here and not beside the tests that use it: options are known before those are collected.
     parser.addoption("--pictures", metavar="DIR", help="where browser tests leave pictures")
+
+
+@pytest.fixture(params=stores.STORES)
+def each_store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a test once per store."""
+    back = stores.use(request.param)
+    yield request.param
+    back()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
