@@ -76,7 +76,7 @@ async def fetch(request: HttpRequest) -> HttpResponse:
 @require_POST
 async def check_shelves(request: HttpRequest) -> HttpResponse:
     batch = [Job.of(tasks.check_shelf, number) for number in range(1, 101)]
-    receipts = await Job.enqueue_many(batch)  # one round trip
+    receipts = await Job.enqueue_many(batch)  # in one go
     return await journal.astarted_many(request, "Check 100 shelves", batch, receipts)
 
 
