@@ -7,18 +7,20 @@ its tests, the others have theirs, one after another; what these print comes whe
     python tests/run.py --database postgres          that one only
     python tests/run.py --database sqlite -k claim   whatever follows is pytest's
     python tests/run.py --harsh                      the tests marked `harsh`, which take minutes
+    python tests/run.py --browser                    the tests marked `browser`, on SQLite
 
-A server that does not answer is left out with a line that says so; where it was asked for by
-name, or CI or REPID_REQUIRE_DATABASES is set, that is a failure. Servers are looked for at the
-addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD, of MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER,
-MYSQL_PWD, and of REPID_TEST_REDIS. tests/settings.py reads the same variables, and
-REPID_TEST_DATABASE.
+A server that does not answer is left out with a line that says so, as Chromium is where there is
+none; where a server was asked for by name, or CI or REPID_REQUIRE_DATABASES is set, that is a
+failure. Servers are looked for at the addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD, of
+MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER, MYSQL_PWD, and of REPID_TEST_REDIS. tests/settings.py reads
+the same variables, and REPID_TEST_DATABASE.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -72,6 +74,8 @@ class Outcome:
 def main() -> int:
     arguments, pytest_arguments = parse(sys.argv[1:])
     chosen = [d for d in DATABASES if not arguments.database or d.name in arguments.database]
+    if arguments.browser:
+        chosen = [BROWSER]
     if arguments.harsh:
         chosen = [replace(d, select=f"harsh and {d.select}") for d in chosen]
     required = bool(arguments.database) or is_set("CI") or is_set("REPID_REQUIRE_DATABASES")
@@ -89,7 +93,10 @@ def main() -> int:
     coverage("combine", "--quiet")
     report(outcomes)
     nothing_ran = all(outcome.is_empty for outcome in outcomes.values())
-    return int(nothing_ran or any(outcome.failed for outcome in outcomes.values()))
+    left_out = arguments.browser and nothing_ran  # which a person is told, and may live with
+    return int(
+        (nothing_ran and not left_out) or any(outcome.failed for outcome in outcomes.values())
+    )
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -98,6 +105,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--database", action="append", choices=[d.name for d in DATABASES])
     parser.add_argument("--harsh", action="store_true")
+    parser.add_argument("--browser", action="store_true")
     return parser.parse_known_args(words)
 
 
@@ -248,6 +256,13 @@ def reach_redis() -> dict[str, str]:
     return {"REPID_TEST_REDIS": url, "REPID_TEST_DATABASE": "sqlite"}
 
 
+def reach_chromium() -> dict[str, str]:
+    path = os.environ.get("REPID_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        raise Unreachable("apt-get install chromium, or name another one in REPID_CHROMIUM")
+    return {"REPID_CHROMIUM": path}
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
@@ -258,6 +273,7 @@ DATABASES = (
     Database("mariadb", "MariaDB", reach_mariadb),
     Database("redis", "Redis", reach_redis, select="redis"),
 )
+BROWSER = Database("sqlite", "Chromium", reach_chromium, select="browser")
 
 
 if __name__ == "__main__":
