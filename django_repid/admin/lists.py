@@ -1,17 +1,16 @@
-"""The admin: jobs, buckets, failures, queues and workers as plain lists to look at."""
+"""Jobs, buckets and failures as plain lists to look at."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.db import router
 from django.db.models import QuerySet
-from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_repid import showing
-from django_repid.models import Bucket, Failure, Message, NameField, Queue, WorkerProcess
+from django_repid.models import Bucket, Failure, Message, NameField
 
 
 class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -152,25 +151,3 @@ class FailureAdmin(LookAtAdmin):
     def short(self, row: Failure) -> str:
         """Show the beginning of the text."""
         return row.text[:80]
-
-
-@admin.register(WorkerProcess)
-class WorkerProcessAdmin(LookAtAdmin):
-    """Workers that live, or have not been found dead yet."""
-
-    list_display = ("name", "host", "pid", "started", "version")
-    fields = ("name", "host", "pid", "started", "queues", "topics", "version")
-    ordering = ("-pk",)
-
-    started = showing.moment("started_at", _("started at"))
-
-
-@admin.register(Queue)
-class QueueAdmin(LookAtAdmin):
-    """What was said about queues."""
-
-    list_display = ("name", "paused", "paused_by", "pause_reason")
-    fields = ("name", "paused", "paused_by", "pause_reason")
-    ordering: ClassVar[tuple[str | Combinable, ...]] = ("name",)
-
-    paused = showing.moment("paused_at", _("paused since"))

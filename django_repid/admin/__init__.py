@@ -1,0 +1,8 @@
+"""The admin: one section, "Background jobs", whose pages show and steer what goes on.
+
+`base` is what they share; each page has a module and a template of its own.
+"""
+
+from django_repid.admin import lists, overview, queues, schedules, workers
+
+__all__ = ["lists", "overview", "queues", "schedules", "workers"]

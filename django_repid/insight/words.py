@@ -1,0 +1,49 @@
+"""Times and counts in words."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_repid.core import clock
+
+_SECOND = 1_000_000
+_MINUTE = 60 * _SECOND
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+def span(microseconds: int) -> str:
+    """Return a span of time, as coarse as a person would say it."""
+    if microseconds < _SECOND:
+        return _("%d ms") % max(microseconds // 1000, 0)
+    if microseconds < 100 * _SECOND:
+        return _("%d s") % (microseconds // _SECOND)
+    if microseconds < 100 * _MINUTE:
+        return _("%d min") % (microseconds // _MINUTE)
+    if microseconds < 2 * _DAY:
+        return _("%d h") % (microseconds // _HOUR)
+    days = microseconds // _DAY
+    return ngettext("%d day", "%d days", days) % days
+
+
+def ago(moment: int, now: int) -> str:
+    """Return how long ago a moment is, or in how long it comes."""
+    if abs(now - moment) < _SECOND:
+        return _("now")
+    if moment > now:
+        return _("in %s") % span(moment - now)
+    return _("%s ago") % span(now - moment)
+
+
+def utc(moment: int) -> str:
+    """Return a moment in UTC, to the second."""
+    try:
+        return f"{clock.from_us(moment):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError):  # the last hours of the year 9999, or worse
+        return _("out of range")
+
+
+def capped(count: int, cap: int) -> str:
+    """Return a count that was not counted beyond `cap`."""
+    if count <= cap:
+        return str(count)
+    return f"{cap // 1000}k+" if cap >= 1000 and cap % 1000 == 0 else f"{cap}+"  # noqa: PLR2004 - a thousand
