@@ -60,7 +60,9 @@ class Claim:
 class WorkerInfo:
     """Who a worker is. `boot_id`, `pid` and `pid_started` tell on its host whether it lives.
 
-    `schedules`: the ids of the recurring jobs that its code declares.
+    `queues`: the names of those that it serves; with "*" among them it serves all, but for those
+    that have a minus before their name. `schedules`: the ids of the recurring jobs that its code
+    declares.
     """
 
     name: str
@@ -72,6 +74,17 @@ class WorkerInfo:
     topics: Sequence[str]
     version: str
     schedules: Sequence[str] = ()
+
+    @property
+    def named_queues(self) -> list[str]:
+        """The names of queues that it serves for sure."""
+        return [name for name in self.queues if name != "*" and not name.startswith("-")]
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs from a queue."""
+        if f"-{queue}" in self.queues:
+            return False
+        return "*" in self.queues or queue in self.queues
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,23 @@ def span(microseconds: int) -> str:
     return ngettext("%d day", "%d days", days) % days
 
 
+def period(microseconds: int) -> str:
+    """Return a span of time exactly, in the largest unit that it is whole in."""
+    if microseconds % _DAY == 0:
+        days = microseconds // _DAY
+        return ngettext("%d day", "%d days", days) % days
+    if microseconds % _HOUR == 0:
+        return _("%d h") % (microseconds // _HOUR)
+    if microseconds % _MINUTE == 0:
+        return _("%d min") % (microseconds // _MINUTE)
+    return _("%s s") % f"{microseconds / _SECOND:g}"
+
+
+def age(microseconds: int) -> str:
+    """Return how old something is: nobody asks for less than seconds."""
+    return span(microseconds) if microseconds >= _SECOND else _("0 s")
+
+
 def ago(moment: int, now: int) -> str:
     """Return how long ago a moment is, or in how long it comes."""
     if abs(now - moment) < _SECOND:

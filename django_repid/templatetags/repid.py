@@ -26,7 +26,7 @@ def repid_age(moment: int | None, now: int) -> SafeString:
     """Return how old something is, with its moment in UTC as its title."""
     if moment is None:
         return SafeString("–")
-    age = words.span(max(now - moment, 0))
+    age = words.age(now - moment)
     return format_html('<time title="{}">{}</time>', words.utc(moment), age)
 
 

@@ -1,37 +1,10 @@
 """The reader of a connection whose messages are in a database."""
 
-from django_repid.brokers.database import DatabaseMessageBroker
-from django_repid.core.connection import Connection
+from django_repid.insight.database.causes import DatabaseCauses
+from django_repid.insight.database.queues import DatabaseQueues
+from django_repid.insight.database.schedules import DatabaseSchedules
+from django_repid.insight.database.workers import DatabaseWorkers
 
 
-class DatabaseReader:
-    """Reads where the broker writes: a replica may lag behind."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    @property
-    def alias(self) -> str:
-        """The alias of REPID."""
-        return self.connection.alias
-
-    @property
-    def broker(self) -> DatabaseMessageBroker:
-        """The broker whose rows these are."""
-        broker = self.connection.message_broker
-        assert isinstance(broker, DatabaseMessageBroker)  # noqa: S101 - `reader_of` has asked
-        return broker
-
-    @property
-    def database(self) -> str:
-        """The alias of DATABASES."""
-        return self.broker.alias
-
-    @property
-    def store(self) -> str:
-        """Name the store: equal for two connections to one database."""
-        return f"database {self.database}"
-
-    def now_us(self) -> int:
-        """Return the database's time."""
-        return self.broker.now_us()
+class DatabaseReader(DatabaseWorkers, DatabaseQueues, DatabaseCauses, DatabaseSchedules):
+    """All of them together."""
