@@ -8,12 +8,13 @@ from django_repid.connections import connections
 from django_repid.core.connection import Connection
 from django_repid.insight.causes import CauseReader
 from django_repid.insight.database.reader import DatabaseReader
+from django_repid.insight.jobs import JobReader
 from django_repid.insight.queues import QueueReader
 from django_repid.insight.schedules import ScheduleReader
 from django_repid.insight.workers import WorkerReader
 
 
-class Reader(WorkerReader, QueueReader, CauseReader, ScheduleReader, Protocol):
+class Reader(WorkerReader, QueueReader, CauseReader, ScheduleReader, JobReader, Protocol):
     """What can be seen of one connection's store. Each part is a protocol of its own module."""
 
     connection: Connection

@@ -1,10 +1,10 @@
 """The reader of a connection whose messages are in a database."""
 
 from django_repid.insight.database.causes import DatabaseCauses
+from django_repid.insight.database.job import DatabaseJob
 from django_repid.insight.database.queues import DatabaseQueues
 from django_repid.insight.database.schedules import DatabaseSchedules
-from django_repid.insight.database.workers import DatabaseWorkers
 
 
-class DatabaseReader(DatabaseWorkers, DatabaseQueues, DatabaseCauses, DatabaseSchedules):
+class DatabaseReader(DatabaseJob, DatabaseQueues, DatabaseCauses, DatabaseSchedules):
     """All of them together."""
