@@ -1,9 +1,7 @@
 """What every page shares: its frame, the choice of a connection, permissions, the log."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import django
 from django.contrib import admin
@@ -17,11 +15,10 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_repid.admin.findings import judged
+from django_repid.admin.links import APP, ON, Link, has, may, overview_url, page_url
 from django_repid.insight.reader import Reader, readers
-
-APP = "django_repid"
-#: The query parameter that chooses a connection, where there are several.
-ON = "on"
+from django_repid.insight.snapshot import Snapshot, look
 
 #: The pages, in the order of the tabs: a model's name, and what its tab says.
 _TABS = (
@@ -33,21 +30,6 @@ _TABS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link of the frame. A breadcrumb without a `url` is the page itself."""
-
-    text: str
-    url: str = ""
-    current: bool = False
-
-
-def may(request: HttpRequest, codename: str) -> bool:
-    """Whether somebody has a permission of ours."""
-    user: Any = request.user
-    return bool(user.has_perm(f"{APP}.{codename}"))
-
-
 def require(request: HttpRequest, *codenames: str) -> None:
     """Refuse somebody who lacks one of these permissions of ours.
 
@@ -55,7 +37,7 @@ def require(request: HttpRequest, *codenames: str) -> None:
         PermissionDenied: one is lacking.
 
     """
-    if not all(may(request, codename) for codename in codenames):
+    if not all(has(request, codename) for codename in codenames):
         raise PermissionDenied
 
 
@@ -74,33 +56,22 @@ def reader_for(request: HttpRequest) -> Reader:
     return known[alias]
 
 
-def page_url(name: str, *args: str, request: HttpRequest | None = None, **query: str) -> str:
-    """Return the address of a page of ours, on the connection that `request` is about.
-
-    `name`: of its URL, without the app's.
-    """
-    if request is not None and ON in request.GET:
-        query.setdefault(ON, request.GET[ON])
-    found = reverse(f"admin:{APP}_{name}", args=args)
-    return f"{found}?{urlencode(query)}" if query else found
-
-
-def overview_url(request: HttpRequest) -> str:
-    """Return the address of the overview."""
-    found = reverse("admin:app_list", args=[APP])
-    return f"{found}?{urlencode({ON: request.GET[ON]})}" if ON in request.GET else found
-
-
 def context(
-    request: HttpRequest, *, title: str, current: str, crumbs: Sequence[Link] = (), **more: Any
+    request: HttpRequest,
+    *,
+    title: str,
+    current: str,
+    crumbs: Sequence[Link] = (),
+    seen: Snapshot | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """Return what `base_page.html` needs, and `more`.
 
     `current`: the model's name of the tab; empty for the overview. `crumbs`: what lies between the
-    app and the page.
+    app and the page. `seen`: a look at the store, where the page has taken one.
     """
-    known = readers()
-    reader = reader_for(request)
+    known, reader = readers(), reader_for(request)
+    seen = seen or look(reader)
     home = Link(_("Background jobs"), overview_url(request))
     here = [Link(title)] if title != home.text else []
     return {
@@ -109,8 +80,9 @@ def context(
         "repid_crumbs": [*([home, *crumbs] if here else []), *(here or [Link(home.text)])],
         "repid_listed_crumbs": django.VERSION >= (6, 1),
         "repid_switch": _switch(request, known, reader) if len(known) > 1 else (),
-        "now": reader.now_us(),
-        "on": request.GET.get(ON, ""),
+        "repid_verdict": judged(request, seen),
+        "now": seen.now,
+        "seen": seen,
         **more,
     }
 
@@ -118,7 +90,7 @@ def context(
 def _tabs(request: HttpRequest, current: str) -> list[Link]:
     tabs = [Link(_("Overview"), overview_url(request), not current)]
     for name, label in _TABS:
-        if not may(request, f"view_{name}") and not may(request, f"change_{name}"):
+        if not may(request, "view", name):
             continue
         try:
             url = page_url(f"{name}_changelist", request=request)
@@ -191,10 +163,13 @@ class Page(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run ti
         if not self.has_view_permission(request):
             raise PermissionDenied
         title = str(self.opts.verbose_name_plural).capitalize()
-        return self.render(request, self.template, title=title, **self.content(request))
+        reader = reader_for(request)
+        seen = look(reader)
+        more = self.content(request, reader, seen)
+        return self.render(request, self.template, title=title, seen=seen, **more)
 
-    def content(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the context of the first page."""
+    def content(self, request: HttpRequest, reader: Reader, seen: Snapshot) -> dict[str, Any]:
+        """Return what the first page shows, besides the frame."""
         return {}
 
     def render(self, request: HttpRequest, template: str, **more: Any) -> HttpResponse:
@@ -223,5 +198,4 @@ class Page(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run ti
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether somebody may look: as Django has it, who may change may view."""
-        name = self.opts.model_name
-        return may(request, f"view_{name}") or may(request, f"change_{name}")
+        return may(request, "view", str(self.opts.model_name))

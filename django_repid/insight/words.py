@@ -64,3 +64,8 @@ def capped(count: int, cap: int) -> str:
     if count <= cap:
         return str(count)
     return f"{cap // 1000}k+" if cap >= 1000 and cap % 1000 == 0 else f"{cap}+"  # noqa: PLR2004 - a thousand
+
+
+def rate(number: float) -> str:
+    """Return how many of something there are in a while: small ones with a decimal."""
+    return f"{number:.1f}" if 0 < number < 10 else f"{number:.0f}"  # noqa: PLR2004 - two digits
