@@ -33,6 +33,12 @@ def arguments(topic: str | None, text: str | None) -> dict[str, Any]:
     return found
 
 
+def hidden(topic: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of an actor, already decoded, without their secrets."""
+    found: dict[str, Any] = without_secrets(values, Config.SECRET_ARGUMENTS, _marks(topic))
+    return found
+
+
 def bucket_arguments(text: str | None) -> dict[str, Any]:
     """Return what a bucket of arguments holds: it does not say which actor they are for.
 

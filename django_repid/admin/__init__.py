@@ -3,6 +3,6 @@
 `base` is what they share; each page has a module and a template of its own.
 """
 
-from django_repid.admin import lists, overview, queues, schedules, workers
+from django_repid.admin import jobs, overview, queues, results, schedules, workers
 
-__all__ = ["lists", "overview", "queues", "schedules", "workers"]
+__all__ = ["jobs", "overview", "queues", "results", "schedules", "workers"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django_repid import discovery
+from django_repid import discovery, showing
 from django_repid.core.errors import RepidError
 from django_repid.core.serializer import escaped, printable
 
@@ -34,6 +34,8 @@ class Bound:
 def bound(topic: str, arguments: Mapping[str, Any]) -> list[Bound]:
     """Return arguments without secrets in the order of the signature, then what it lacks."""
     parameters = _parameters(topic)
+    defaults = {one.name: _plain(one.default) for one in parameters}
+    defaults = showing.hidden(topic, defaults)
     rest = any(one.kind is _KINDS.VAR_KEYWORD for one in parameters)
     found, positional = list[Bound](), True
     for one in parameters:
@@ -44,7 +46,7 @@ def bound(topic: str, arguments: Mapping[str, Any]) -> list[Bound]:
             positional = False
             continue
         positional = positional and given and one.kind is not _KINDS.KEYWORD_ONLY
-        value = arguments[one.name] if given else _plain(one.default)
+        value = arguments[one.name] if given else defaults[one.name]
         type_ = _annotated(one) or _type(value)
         found.append(
             Bound(name=one.name, type_=type_, value=value, given=given, positional=positional)
@@ -120,5 +122,7 @@ def _value(value: Any) -> str:
     if isinstance(value, dict | list):
         brackets = "{…}" if isinstance(value, dict) else "[…]"
         return brackets if value else brackets.replace("…", "")
-    text = printable(json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value))
+    text = printable(
+        json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    )
     return text if len(text) <= _SHORT else f"{text[: _SHORT - 1]}…"

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from django_repid.core.bucket import ArgsBucket
 from django_repid.core.codec import Spec
 from django_repid.core.message import MessageState
 from django_repid.insight.search import Search
@@ -89,10 +88,20 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What a result bucket says of the job that it came from."""
+    """What a bucket holds; of a result also what it says of the job that it came from.
 
-    bucket: ArgsBucket
+    `spec`: its terms as they are stored; `terms`: the same, None if they cannot be read.
+    """
+
+    bucket_id: str
     is_result: bool
+    data: str = field(repr=False)
+    stored_at: int
+    expires_at: int | None
+    success: bool = True
+    exception: str = ""
+    started_ns: int = 0
+    finished_ns: int = 0
     id: str = ""
     topic: str = ""
     queue: str = ""
@@ -102,15 +111,21 @@ class Ended:
     payload: str | None = field(default=None, repr=False)
     args_id: str | None = None
     spec: str = ""
+    terms: Spec | None = None
     headers: str = field(default="", repr=False)
 
     @property
     def state(self) -> JobState:
         """How the job ended."""
-        if getattr(self.bucket, "success", True):
+        if self.success:
             return JobState.DONE
-        cancelled = getattr(self.bucket, "exception", None) == CANCELLED
-        return JobState.CANCELLED if cancelled else JobState.FAILED
+        return JobState.CANCELLED if self.exception == CANCELLED else JobState.FAILED
+
+    @property
+    def took(self) -> int | None:
+        """How long its last run was, in microseconds."""
+        ran = self.finished_ns - self.started_ns
+        return ran // 1000 if self.started_ns and ran > 0 else None
 
 
 #: The exception that a bucket names whose job was cancelled.
@@ -162,7 +177,7 @@ class Whole:
     standing: Standing | None = None
     ended: Ended | None = None
     attempts: Sequence[Attempt] = ()
-    args: ArgsBucket | None = field(default=None, repr=False)
+    args: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +186,29 @@ class Count:
 
     n: int = 0
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketLine:
+    """A bucket in a list. `success` None: it holds arguments, or its kind is not known."""
+
+    id: str
+    is_result: bool
+    job: str
+    topic: str
+    success: bool | None
+    exception: str
+    stored_at: int
+    expires_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPage:
+    """A page of buckets; see `JobPage`."""
+
+    lines: Sequence[BucketLine] = ()
+    after: str = ""
+    looked_at: int | None = None
 
 
 class JobReader(Protocol):
@@ -197,3 +235,6 @@ class JobReader(Protocol):
 
     def same_cause(self, attempt: Attempt, topic: str) -> int:
         """Return how many of the newest failures have the cause of this one."""
+
+    def bucket_page(self, word: str = "", *, after: str = "", limit: int = 50) -> BucketPage:
+        """Return a page of buckets, the newest first; with a word those of an id or an actor."""

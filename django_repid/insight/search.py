@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -71,10 +72,8 @@ class Search:
 
     def terms(self) -> list[tuple[str, str]]:
         """Return its terms as they are typed, each with a name for `without`."""
-        found = []
-        for key in KEYS:
-            if value := getattr(self, key):
-                found.append((key, f"{key}:{_quoted(str(value))}"))
+        keyed = [(key, getattr(self, key)) for key in KEYS]
+        found = [(key, f"{key}:{_quoted(str(value))}") for key, value in keyed if value]
         for number, one in enumerate(self.args):
             text = f"{ARGUMENT}{one.path}={_quoted(one.value)}"
             found.append((f"args{number}", text))
@@ -89,7 +88,8 @@ class Search:
                 place = int(term.removeprefix(name))
                 values = getattr(self, name)
                 return replace(self, **{name: values[:place] + values[place + 1 :]})
-        return replace(self, **{term: None if term == "state" else ""})
+        nothing: Any = None if term == "state" else ""
+        return replace(self, **{term: nothing})
 
     @property
     def by_content(self) -> bool:
@@ -145,8 +145,8 @@ def moment(text: str, now: int, zone: tzinfo) -> int:
         return now + clock.span_us(long if span["sign"] else -long)
     try:
         if _TIME.fullmatch(text):
-            parts = [int(part) for part in text.split(":")]
-            found = datetime(here.year, here.month, here.day, *parts, tzinfo=zone)
+            hour, minute, second = map(int, [*text.split(":"), "0"][:3])
+            found = here.replace(hour=hour, minute=minute, second=second, microsecond=0)
             return clock.to_us(found if found <= here else found - timedelta(days=1))
         given = datetime.fromisoformat(text)
         return clock.to_us(given if given.tzinfo else given.replace(tzinfo=zone))
@@ -176,7 +176,8 @@ def _with(search: Search, key: str, value: str, *, is_quoted: bool) -> Search:
         raise ValueError(_("%s: is given twice.") % name)
     if not value:
         raise ValueError(_("%s: has no value.") % name)
-    return replace(search, **{name: _CHECKS.get(name, str)(value)})
+    checked: Any = _CHECKS.get(name, str)(value)
+    return replace(search, **{name: checked})
 
 
 def _unknown(name: str, sign: str) -> str:

@@ -53,9 +53,9 @@ def place(traceback: str) -> str:
     """Return where it was raised: in the project's own code as near as can be, else anywhere."""
     frames = list(_FRAME.finditer(traceback))
     own = [frame for frame in frames if not _LIBRARY.search(frame["path"])]
-    last = (own or frames or [None])[-1]
-    if last is None:
+    if not frames:
         return ""
+    last = (own or frames)[-1]
     path = "/".join(PurePath(last["path"].replace("\\", "/")).parts[-_PLACE_PARTS:])
     return f"{path}:{last['line']} in {last['name'] or '?'}"
 

@@ -51,7 +51,9 @@ def _itself(job: Whole, standing: Standing, now: int, args_wait_us: int) -> Iter
     if standing.waits_for:
         ttl = args_wait_us if spec is None or spec.ttl is None else spec.ttl
         left = words.ago(standing.due_at + ttl, now)
-        text = _("It waits for the bucket %(bucket)s, which is not there yet; it gives up %(when)s.")
+        text = _(
+            "It waits for the bucket %(bucket)s, which is not there yet; it gives up %(when)s."
+        )
         yield text % {"bucket": standing.waits_for, "when": left}
     elif job.state is JobState.RETRYING and standing.run_at > now:
         tries = 1 + (0 if spec is None else spec.retries)

@@ -4,8 +4,6 @@ from typing import Any
 
 from django.db.models import Q
 
-from django_repid.brokers.database import rows
-from django_repid.core.bucket import ArgsBucket
 from django_repid.core.message import MessageState
 from django_repid.insight.database.jobs import DatabaseJobs
 from django_repid.insight.database.lines import read_spec
@@ -82,9 +80,9 @@ class DatabaseJob(DatabaseJobs):
         newest = results.filter(alive, pk__gt=edge, message_id=id_, kind=Bucket.Kind.RESULT)
         return newest.first()
 
-    def _arguments(self, args_id: str | None) -> ArgsBucket | None:
+    def _arguments(self, args_id: str | None) -> str | None:
         row = None if args_id is None or not args_id.isascii() else self._bucket(args_id)
-        return None if row is None else rows.bucket_value(row)
+        return None if row is None else row.data
 
     def _attempts(self, id_: str) -> list[Attempt]:
         failures = Failure.objects.using(self.database).filter(message_id=id_).order_by("-pk")
@@ -142,8 +140,15 @@ def _standing(row: Message) -> Standing:
 
 def _ended(row: Any) -> Ended:
     return Ended(
-        bucket=rows.bucket_value(row),
+        bucket_id=row.bucket_id,
         is_result=row.kind == Bucket.Kind.RESULT,
+        data=row.data,
+        stored_at=row.stored_at,
+        expires_at=row.expires_at,
+        success=row.success is not False,
+        exception=row.exception or "",
+        started_ns=row.started_ns or 0,
+        finished_ns=row.finished_ns or 0,
         id=row.message_id or "",
         topic=row.topic or "",
         queue=row.queue or "",
@@ -153,5 +158,6 @@ def _ended(row: Any) -> Ended:
         payload=row.payload,
         args_id=row.args_id,
         spec=row.spec or "",
+        terms=read_spec(row.spec or ""),
         headers=row.headers or "",
     )

@@ -14,7 +14,6 @@ from django_repid.insight.database.access import Access
 from django_repid.insight.database.lines import (
     BucketLines,
     MessageLines,
-    conditions,
     named,
     with_failures,
 )
