@@ -16,6 +16,8 @@ from django_repid.core.serializer import escaped
 
 #: Characters of a text that a page shows.
 SHOWN = 20_000
+#: Characters of JSON that fit in one line.
+_ONE_LINE = 72
 
 
 class Unreadable(ValueError):
@@ -83,18 +85,24 @@ def block(text: str | None, limit: int = SHOWN) -> str:
 
 
 def indented(value: Any, limit: int = SHOWN) -> str:
-    """Return JSON to be read, no more of it than is shown: deep in, each line begins far right."""
+    """Return JSON to be read: what is short in one line, of the rest no more than is shown."""
+    text = _encoded(value, _ONE_LINE, indent=None)
+    return block(text if len(text) <= _ONE_LINE else _encoded(value, limit, indent=2), limit)
+
+
+def _encoded(value: Any, limit: int, *, indent: int | None) -> str:
+    """Return at least so much of it: deep in, each line begins far right."""
     parts: list[str] = []
     length = 0
     try:
-        for part in json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(value):
+        for part in json.JSONEncoder(indent=indent, ensure_ascii=False).iterencode(value):
             parts.append(part)
             length += len(part)
             if length > limit:
                 break
     except RecursionError:
         parts.append("…")
-    return block("".join(parts), limit)
+    return "".join(parts)
 
 
 def _opened(text: str | None, marks: Secrets, *, any_kind: bool = False) -> Any:

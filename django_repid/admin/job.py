@@ -91,6 +91,7 @@ def job_content(request: HttpRequest, reader: Reader, seen: Snapshot, job: Whole
             now=seen.now,
             workers=seen.workers,
             pauses=[queue.pause for queue in seen.queues if queue.pause is not None],
+            known=calls.is_known(topic),
             args_wait_us=round(reader.connection.options.args_wait_seconds * 1_000_000),
         ),
         "actions": actions.legal(request, job),
@@ -134,7 +135,8 @@ def _cause(request: HttpRequest, reader: Reader, job: Whole) -> Cause | None:
         return Cause(line=line, more=more)
     count = reader.same_cause(last, _of(job, "topic"))
     text = ngettext("same cause: %d job", "same cause: %d jobs", count) % count
-    terms = {"state": "failed", "actor": _of(job, "topic"), "error": last.fingerprint}
+    state = job.state if job.state is JobState.RETRYING else JobState.FAILED
+    terms = {"state": state.value, "actor": _of(job, "topic"), "error": last.fingerprint}
     return Cause(
         line=line,
         more=more,
@@ -200,7 +202,9 @@ def _tries(job: Whole) -> list[Try]:
 def _result(request: HttpRequest, job: Whole) -> dict[str, Any] | None:
     """Return what a bucket holds, if it may be seen."""
     ended = job.ended
-    if ended is None or not (may(request, "view", "bucket") or job.standing is None):
+    if ended is None or (job.state is JobState.FAILED and ended.is_result):  # the cause says it
+        return None
+    if not (may(request, "view", "bucket") or job.standing is None):
         return None
     url = page_url("bucket_change", quote(ended.bucket_id), request=request)
     shown: dict[str, Any] = {"id": ended.bucket_id, "url": url if job.standing else "", "text": ""}

@@ -1,5 +1,6 @@
 """Jobs as the rows of a list, with no more than may be seen."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from django_repid.admin.links import has, page_url
 from django_repid.insight import calls
 from django_repid.insight.jobs import Line
 
-#: Characters of an id that tell jobs apart: ids begin with the time, so the last ones.
+#: An id that was made, not chosen. It begins with the time, so its end tells jobs apart.
+_MADE = re.compile(r"[0-9a-f]{32}")
 _SHORT = 8
 
 
@@ -61,5 +63,5 @@ def call_of(line: Line, *, allowed: bool) -> str:
 
 
 def short_id(id_: str) -> str:
-    """Return the end of an id, which tells it from others that were made at the same time."""
-    return id_ if len(id_) <= 2 * _SHORT else f"…{id_[-_SHORT:]}"
+    """Return the end of an id, which tells it from others; a chosen one as it is."""
+    return f"…{id_[-_SHORT:]}" if _MADE.fullmatch(id_) else id_

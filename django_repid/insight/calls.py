@@ -106,7 +106,9 @@ def _annotated(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
     if annotation is _KINDS.empty:
         return ""
-    return inspect.formatannotation(annotation).removeprefix("typing.")[:_TYPE]
+    if hasattr(annotation, "__metadata__"):  # of Annotated, what it annotates
+        annotation = annotation.__origin__
+    return inspect.formatannotation(annotation).replace("typing.", "")[:_TYPE]
 
 
 def _type(value: Any) -> str:

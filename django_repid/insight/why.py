@@ -20,15 +20,20 @@ def why(
     workers: Sequence[WorkerState],
     pauses: Sequence[Pause],
     args_wait_us: int,
+    known: bool = True,
 ) -> list[str]:
-    """Return what keeps a job from running, or what is to be known while it does."""
+    """Return what keeps a job from running, or what is to be known while it does.
+
+    `known`: whether the process that asks knows its actor.
+    """
     standing = job.standing
     if standing is None or job.state is JobState.FAILED:
         return []
     if job.state in (JobState.RUNNING, JobState.LOST):
         return list(_running(job, standing, workers))
+    unknown = [] if known else [_("The code that runs here knows no actor %s.") % standing.topic]
     found = [*_itself(job, standing, now, args_wait_us), *_around(standing, now, workers, pauses)]
-    return found or [_("It is due, and a worker takes it as soon as it has room.")]
+    return [*found, *unknown] or [_("It is due, and a worker takes it as soon as it has room.")]
 
 
 def _running(job: Whole, standing: Standing, workers: Sequence[WorkerState]) -> Iterator[str]:

@@ -143,11 +143,13 @@ def _ended_line(row: Mapping[str, Any]) -> Line:
         when=row["stored_at"],
         payload=row["short"],
         args_id=row["args_id"],
-        error="" if row["success"] else f"{row['exception']}: {said[0] if said else ''}",
+        error=f"{row['exception']}: {said[0] if said else ''}" if state is JobState.FAILED else "",
         tries=row["tries"] or 0,
         retries=0 if spec is None else spec.retries,
         waited=None if state is JobState.CANCELLED else waited,
-        ran=(ended - began) // 1000 if began and ended else None,
+        ran=(ended - began) // 1000
+        if began and ended and state is not JobState.CANCELLED
+        else None,
         bucket=row["bucket_id"],
         recurs=spec is not None and spec.again is not None,
         enqueued_at=row["stored_at"],
