@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from django_repid.core import clock
 from django_repid.insight.state import JobState
@@ -27,15 +28,16 @@ _LONGEST = 1000
 
 _TERM = re.compile(
     r"""\s*(?:
-        (?P<key>args\.[^\s="]+=|[A-Za-z_]+[:=])?
+        (?P<key>args\.[^\s="]*=|[A-Za-z_]+[:=])?
         (?:"(?P<quoted>(?:[^"\\]|\\.)*)"(?=\s|$)|(?P<bare>[^\s"]*))
     )""",
     re.VERBOSE,
 )
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _PLAIN = re.compile(r'[^\s"\\]+')
 _SPAN = re.compile(r"(?P<sign>\+?)(?P<number>\d{1,6})(?P<unit>[smhd])")
 _TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_WHICH = gettext_lazy("Which argument? Write args.order_id=90003.")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -164,6 +166,8 @@ def _with(search: Search, key: str, value: str, *, is_quoted: bool) -> Search:
     """
     if key.startswith(ARGUMENT):
         path = key[len(ARGUMENT) : -1]
+        if not path:
+            raise ValueError(_WHICH)
         return replace(search, args=(*search.args, Argument(path, value)))
     name = key[:-1].lower()
     if not key:
@@ -183,7 +187,7 @@ def _with(search: Search, key: str, value: str, *, is_quoted: bool) -> Search:
 def _unknown(name: str, sign: str) -> str:
     known = ", ".join(f"{key}:" for key in KEYS) + f", {ARGUMENT}…="
     if name == "args":
-        return _("Which argument? Write args.order_id=90003.")
+        return str(_WHICH)
     near = difflib.get_close_matches(name, KEYS, n=1)
     if near and (name != near[0] or sign == "="):
         return _("%(key)s is no key; %(near)s: is one.") % {"key": name + sign, "near": near[0]}
