@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from django_repid.core.bucket import ArgsBucket, BucketRecord
-from django_repid.core.claims import Beat, Claim, ClaimRequest, Peer, WorkerInfo
+from django_repid.core.claims import Beat, Claim, ClaimRequest, Peer, Work, WorkerInfo
 from django_repid.core.message import (
     Enqueued,
     MessageCategory,
@@ -179,6 +179,12 @@ class MessageBroker(Protocol):
         Dead messages and failures count from `dead_before`, statistics from the other. `dry_run`:
         only count them all.
         """
+
+    def record(self, worker_id: int, work: Sequence[Work]) -> None:
+        """Keep what a worker has done; what it said before of a minute and an actor is replaced."""
+
+    def recorded(self, since: int) -> list[Work]:
+        """Return what all workers did from a minute on, added up, in order."""
 
     def tend(self) -> None:
         """Do what the store needs after many settlements; others go on meanwhile."""

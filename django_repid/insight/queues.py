@@ -7,6 +7,7 @@ from typing import Protocol
 
 from django.utils.translation import gettext_lazy as _
 
+from django_repid.core.claims import Work
 from django_repid.insight.workers import WorkerState
 
 #: No count goes on beyond this.
@@ -227,6 +228,21 @@ def queue_states(
         )
         for name in sorted(names)
     ]
+
+
+def tallied(work: Iterable[Work]) -> list[Tally]:
+    """Add up the work of several minutes, by queue and actor."""
+    found: dict[tuple[str, str], Tally] = {}
+    for one in work:
+        before = found.get((one.queue, one.topic), Tally(one.queue, one.topic))
+        found[one.queue, one.topic] = Tally(
+            one.queue,
+            one.topic,
+            before.succeeded + one.succeeded,
+            before.failed + one.failed,
+            before.retried + one.retried,
+        )
+    return [found[key] for key in sorted(found)]
 
 
 def total(queue: str, tallies: Iterable[Tally]) -> Tally:

@@ -35,6 +35,7 @@ from django_repid.worker.readiness import readiness
 from django_repid.worker.schedules import Schedules
 from django_repid.worker.service import Service
 from django_repid.worker.signals import take_signals
+from django_repid.worker.statistics import Statistics
 from django_repid.worker.threads import ActorThreads
 
 logger = logging.getLogger("django_repid.worker")
@@ -68,7 +69,7 @@ class Run:
         self._grace, self._signals = grace, tuple(signals)
         self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
         self._stop, self._hurry, self._settled = (asyncio.Event() for _ in range(3))
-        self._ends, self._deaths = Ends(actors), Deaths(actors)
+        self._ends, self._deaths, self._statistics = Ends(actors), Deaths(actors), Statistics()
         limit = options.payload_limit_bytes
         self._executor = executor = Executor(actors, connection.middleware, limit)
         check_atomic(actors, connection)
@@ -105,6 +106,7 @@ class Run:
             self._heartbeat,
             desk.strangers,
             Schedules(self._connection, self._actors),
+            self._statistics,
             processed=lambda: desk.processed,
         )
         return [Service(self._heartbeat, session), Service(janitor, session)]
@@ -121,6 +123,7 @@ class Run:
             until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
             died=self._deaths.tell,
+            count=self._statistics.count,
         )
 
     @property
@@ -203,6 +206,8 @@ class Run:
         for service in self._services:
             service.stop()
         try:
+            broker = self._connection.message_broker
+            self._statistics.write(broker, self._heartbeat.worker_id)
             self._heartbeat.forget()
         except BrokerUnavailable as error:
             logger.warning("The worker could not take its leave: %s", error)
