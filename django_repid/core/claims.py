@@ -131,13 +131,14 @@ class Peer:
     """Another worker as this one sees it.
 
     `beat` is a counter; only that it stands still means something. `alive` is what the operating
-    system says (None: it cannot tell from here).
+    system says (None: it cannot tell from here). `draining`: it takes no more.
     """
 
     worker_id: int
     beat: int
     info: WorkerInfo
     alive: bool | None = None
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

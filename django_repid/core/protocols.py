@@ -151,6 +151,9 @@ class MessageBroker(Protocol):
     def beat(self, worker_id: int) -> Beat:
         """Give a sign of life."""
 
+    def drain(self, worker_id: int) -> None:
+        """Let others see that a worker takes no more, and ends when what it runs has ended."""
+
     def deregister(self, worker_id: int) -> None:
         """Forget a worker that has settled or handed back everything it claimed."""
 

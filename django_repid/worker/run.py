@@ -179,6 +179,8 @@ class Run:
         """Stop claiming, let run what runs, hand back the rest with its counters as they were."""
         end_of_grace = time.monotonic() + self._grace
         self._desk.stop_claiming()
+        if not self._settled.is_set():
+            self._at_store(self._heartbeat.drain)  # for people only: nobody waits for it
         self._on_loop.hand_back_waiting()
         for attempt in (*self._on_threads.not_started(), *self._apart.not_started()):
             self._ends.ended(attempt, None)

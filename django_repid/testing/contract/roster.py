@@ -27,6 +27,17 @@ class RosterContract(StageFixture):
         assert stage.broker.peers(stage.worker_id) == []
         assert stage.broker.beat(other).known is False
 
+    def test_a_worker_that_drains_is_known_as_such_and_beats_on(self, stage: Stage) -> None:
+        other = stage.register("other")
+
+        stage.broker.drain(other)
+        stage.broker.drain(0)  # nobody
+
+        (peer,) = stage.broker.peers(stage.worker_id)
+        assert peer.draining
+        assert stage.broker.beat(other).known
+        assert not any(peer.draining for peer in stage.broker.peers(other))
+
     def test_ids_are_never_used_again(self, stage: Stage) -> None:
         seen = set()
         for _ in range(3):
