@@ -60,9 +60,9 @@ class QueueAdmin(Page):
         """Show one queue."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        name = _name(object_id)
+        name = unquote(object_id)
         seen = look(reader_for(request))
-        queue = seen.queue(name)
+        queue, steered = seen.queue(name), _is_name(name)
         jobs = may(request, "view", "message")
         return self.render(
             request,
@@ -78,8 +78,8 @@ class QueueAdmin(Page):
             ],
             jobs=jobs,
             workers=[one for one in seen.workers if one.info.serves(name)],
-            may_pause=has(request, "pause_queue"),
-            may_clear=has(request, "delete_message"),
+            may_pause=steered and has(request, "pause_queue"),
+            may_clear=steered and has(request, "delete_message"),
             query=request.META.get("QUERY_STRING", ""),
             cap=CAP,
         )
@@ -159,6 +159,15 @@ class QueueAdmin(Page):
         return page_url("queue_change", quote(name), request=request)
 
 
+def _is_name(text: str) -> bool:
+    """Whether a queue can have this name; who writes to the tables can write any."""
+    try:
+        check_queue_name(text)
+    except InvalidJob:
+        return False
+    return True
+
+
 def _name(object_id: str) -> str:
     """Return the name of a queue as an address holds it.
 
@@ -166,7 +175,8 @@ def _name(object_id: str) -> str:
         Http404: no queue can have it.
 
     """
-    try:
-        return check_queue_name(unquote(object_id))
-    except InvalidJob as error:
-        raise Http404(str(error)) from error
+    name = unquote(object_id)
+    if not _is_name(name):
+        message = f"No queue is called {name!r}."
+        raise Http404(message)
+    return name

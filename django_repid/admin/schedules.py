@@ -68,7 +68,9 @@ class ScheduleAdmin(Page):
             messages.warning(request, text)
         else:
             record(request, Schedule, found.key.id_, found.key.id_, _("Run now."))
-            messages.success(request, _("%s runs as soon as a worker is free.") % found.key.id_)
+            messages.success(
+                request, _("The schedule %s runs as soon as a worker is free.") % found.key.id_
+            )
         return back(request, page_url("schedule_changelist", request=request))
 
     def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -78,9 +80,11 @@ class ScheduleAdmin(Page):
         if request.method == "POST":
             if cancel(connection, found.key.id_):
                 record(request, Schedule, found.key.id_, found.key.id_, _("Stopped."))
-                messages.success(request, _("%s comes no more.") % found.key.id_)
+                messages.success(request, _("The schedule %s comes no more.") % found.key.id_)
             else:
-                messages.warning(request, _("%s was not there any more.") % found.key.id_)
+                messages.warning(
+                    request, _("The schedule %s was not there any more.") % found.key.id_
+                )
             return back(request, everything)
         return self.render(
             request,
@@ -111,11 +115,11 @@ def _run_now(connection: Connection, found: StoredMessage) -> str:
     """Let a recurring job run now; return why that cannot be, or nothing."""
     id_ = found.key.id_
     if found.state is MessageState.RUNNING:
-        return _("%s runs already.") % id_
+        return _("The schedule %s runs already.") % id_
     dead = found.state is MessageState.DEAD
     category = MessageCategory.DEAD if dead else MessageCategory.DELAYED
     try:
         Message(found, category, connection).reschedule_sync()
     except LeaseLost:
-        return _("%s has just been claimed by a worker.") % id_
+        return _("The schedule %s has just been claimed by a worker.") % id_
     return ""

@@ -7,12 +7,16 @@ from typing import Protocol
 
 from django.utils.translation import gettext_lazy as _
 
+from django_repid.core.claims import Work
 from django_repid.insight.workers import WorkerState
 
 #: No count goes on beyond this.
 CAP = 10_000
 #: What the oldest due job may have waited for.
 TARGET_US = 60_000_000
+#: Runs fail often if so many of the last minutes did, and such a part of them.
+_FAILURES = 5
+_FAILURE_RATE = 0.1
 #: Over how many minutes rates are taken.
 RATE_MINUTES = 5
 
@@ -74,6 +78,11 @@ class Tally:
         """Those that failed."""
         return self.failed + self.retried
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether so many fail that a person should look."""
+        return self.failures >= _FAILURES and self.failures > self.runs * _FAILURE_RATE
+
 
 class QueueReader(Protocol):
     """The queues of a store."""
@@ -97,6 +106,7 @@ class Condition(StrEnum):
     UNSERVED = "unserved"
     LOST = "lost"
     LATE = "late"
+    FAILING = "failing"
     PAUSED = "paused"
     NO_WORKER = "no worker"
     FINE = "fine"
@@ -116,6 +126,7 @@ _WORDS = {
     Condition.UNSERVED: _("unserved"),
     Condition.LOST: _("lost jobs"),
     Condition.LATE: _("late"),
+    Condition.FAILING: _("failing"),
     Condition.PAUSED: _("paused"),
     Condition.NO_WORKER: _("no worker"),
     Condition.FINE: _("fine"),
@@ -124,6 +135,7 @@ _GLYPHS = {
     Condition.UNSERVED: "failed",
     Condition.LOST: "lost",
     Condition.LATE: "warning",
+    Condition.FAILING: "warning",
     Condition.PAUSED: "paused",
     Condition.NO_WORKER: "waiting",
     Condition.FINE: "done",
@@ -191,6 +203,8 @@ class QueueState:
             return Condition.LOST
         if self.is_late:
             return Condition.LATE
+        if self.tally.is_failing:
+            return Condition.FAILING
         return Condition.FINE if self.workers else Condition.NO_WORKER
 
 
@@ -227,6 +241,21 @@ def queue_states(
         )
         for name in sorted(names)
     ]
+
+
+def tallied(work: Iterable[Work]) -> list[Tally]:
+    """Add up the work of several minutes, by queue and actor."""
+    found: dict[tuple[str, str], Tally] = {}
+    for one in work:
+        before = found.get((one.queue, one.topic), Tally(one.queue, one.topic))
+        found[one.queue, one.topic] = Tally(
+            one.queue,
+            one.topic,
+            before.succeeded + one.succeeded,
+            before.failed + one.failed,
+            before.retried + one.retried,
+        )
+    return [found[key] for key in sorted(found)]
 
 
 def total(queue: str, tallies: Iterable[Tally]) -> Tally:

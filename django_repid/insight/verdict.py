@@ -13,10 +13,6 @@ from django_repid.insight.snapshot import Snapshot
 from django_repid.insight.state import JobState
 from django_repid.insight.workers import Liveness
 
-#: An actor fails often if so many runs failed within the last minutes, and such a part of them.
-_FAILURES = 5
-_FAILURE_RATE = 0.1
-
 
 class Level(IntEnum):
     """How bad something is; also the exit code of the health command that has found it."""
@@ -164,7 +160,7 @@ def _waiting_in_vain(text: str, queue: QueueState, actor: str, suffix: str) -> F
 
 def _failures(seen: Snapshot) -> Iterator[Finding]:
     for tally in seen.tallies:
-        if tally.failures < _FAILURES or tally.failures <= tally.runs * _FAILURE_RATE:
+        if not tally.is_failing:
             continue
         why = [
             one for one in seen.causes.found if (one.topic, one.queue) == (tally.topic, tally.queue)

@@ -124,7 +124,12 @@ def superuser(*, csrf: bool = False) -> Client:
 
 
 def pages(name: str) -> list[str]:
-    """Return the addresses of the list of a model and of its rows."""
+    """Return the addresses of the pages of a model: of its list, and of its rows if they have one.
+
+    Workers have none.
+    """
+    if name == "workerprocess":
+        return [f"/admin/django_repid/{name}/"]
     rows = [f"/admin/django_repid/{name}/{_quoted(row.pk)}/" for row in MODELS[name].objects.all()]
     return [f"/admin/django_repid/{name}/", *[f"{row}change/" for row in rows]]
 

@@ -6,6 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from django_repid.core.codec import Spec
+from django_repid.core.schedule import Schedule
 from django_repid.models import Message
 from tests.security import kit
 from tests.security.kit import MODELS, Parsed, pages, superuser
@@ -40,6 +42,11 @@ def write(text: str) -> None:
     kit.failure(**of_job, worker=text, exception=text, fingerprint=text, text=text, traceback=text)
     kit.worker_process(name=text, host=text, version=text, queues=text, topics=text, boot_id=text)
     MODELS["queue"].objects.create(name=text, paused_at=1, paused_by=text, pause_reason=text)
+    schedule = Spec.write(0, again=Schedule(cron=text, zone=text), result_id=text)
+    kit.message(
+        topic=text, queue=text, message_id=f"{text}5", tick=1, spec=schedule.text,
+        state=Message.State.DEAD, dead_reason=text,
+    )  # fmt: skip
 
 
 def skeleton(page: Parsed) -> list[Any]:
@@ -54,7 +61,7 @@ def looked_at(name: str) -> list[Parsed]:
         answer = client.get(address)
         assert answer.status_code == 200
         found.append(Parsed(answer.content.decode()))
-        if address.endswith("change/"):
+        if address.endswith("change/") and name not in ("queue", "workerprocess"):
             history = client.get(address.replace("/change/", "/history/"))
             assert history.status_code == 200
             found.append(Parsed(history.content.decode()))
@@ -64,7 +71,7 @@ def looked_at(name: str) -> list[Parsed]:
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("evil", EVIL)
 def test_markup_in_a_row_changes_no_page(name: str, evil: str) -> None:
-    write("harmless")
+    write(" ".join("no!" for _ in evil.split()))  # as many words, and no name of a queue either
     expected = [skeleton(page) for page in looked_at(name)]
     for model in MODELS.values():
         model.objects.all().delete()
@@ -91,7 +98,7 @@ def test_the_text_itself_is_shown(name: str) -> None:
 
 def test_all_of_a_jobs_texts_are_on_its_page_as_text() -> None:
     write(EVIL[0])
-    (row,) = Message.objects.all()
+    row = Message.objects.get(tick=None)
 
     page = Parsed(superuser().get(f"/admin/django_repid/message/{row.pk}/change/").content.decode())
 

@@ -262,3 +262,31 @@ def test_a_worker_is_judged_by_the_system_and_by_its_beats(
 def test_a_worker_says_which_queues_it_serves(queues: list[str], served: bool) -> None:
     assert worker(queues=queues).takes("mail") is served
     assert not worker(Liveness.DRAINING, queues=queues).takes("mail")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "fine"),
+        ({"workers": 0}, "no worker"),
+        ({"due": 1, "age": 61}, "late"),
+        ({"due": 1, "age": 61, "unserved": UNSERVED}, "unserved"),
+        ({"lost": 1}, "lost"),
+        ({"tally": Tally("mail", "", 20, 3, 2)}, "failing"),
+        ({"tally": Tally("mail", "", 20, 2, 2)}, "fine"),
+        ({"unserved": UNSERVED, "pause": Pause("mail", NOW)}, "paused"),
+    ],
+)
+def test_a_queue_is_said_to_be_as_bad_as_the_worst_of_it(
+    given: dict[str, Any], expected: str
+) -> None:
+    assert queue(**given).condition.value == expected
+
+
+def test_rates_are_taken_over_the_minutes_that_were_counted() -> None:
+    """Of the minute that goes on only what has passed."""
+    half_past = NOW - NOW % (60 * SECOND) + 30 * SECOND
+    seen = replace(queue(tally=Tally("mail", "", 80, 5, 5)), now=half_past)
+
+    assert seen.per_minute == pytest.approx(20)
+    assert seen.failure_rate == pytest.approx(1 / 9)

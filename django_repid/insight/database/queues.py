@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 
 from django.db import connections
-from django.db.models import Count, Sum
+from django.db.models import Count
 
 from django_repid.brokers.database.heads import Head
 from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.message import MessageState
 from django_repid.insight.database.access import Access
-from django_repid.insight.queues import CAP, Backlog, Pause, Running, Tally
-from django_repid.models import Message, Queue, Statistic
+from django_repid.insight.queues import CAP, Backlog, Pause, Running, Tally, tallied
+from django_repid.models import Message, Queue
 
 #: Heads that one statement counts.
 _CHUNK = 50
@@ -93,8 +93,4 @@ class DatabaseQueues(Access):
     def tallies(self, minutes: int) -> list[Tally]:
         """See `QueueReader.tallies`."""
         first = self.now_us() // _MINUTE_US - minutes + 1
-        recent = Statistic.objects.using(self.database).filter(minute__gte=first).order_by()
-        sums = recent.values_list("queue", "topic").annotate(
-            Sum("succeeded"), Sum("failed"), Sum("retried")
-        )
-        return sorted((Tally(*row) for row in sums), key=lambda one: (one.queue, one.topic))
+        return tallied(self.broker.recorded(first))
