@@ -3,6 +3,6 @@
 `base` is what they share; each page has a module and a template of its own.
 """
 
-from django_repid.admin import jobs, overview, queues, results, schedules, workers
+from django_repid.admin import failures, jobs, overview, queues, results, schedules, workers
 
-__all__ = ["jobs", "overview", "queues", "results", "schedules", "workers"]
+__all__ = ["failures", "jobs", "overview", "queues", "results", "schedules", "workers"]

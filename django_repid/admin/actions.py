@@ -292,8 +292,7 @@ def _confirm(
         left=count - len(samples),
         queues=sorted({line.queue for line in lines}),
         recurring=sum(line.recurs for line in lines),
-        back_url=_list(request, wish),
-        next=request.POST.get("next", ""),
+        next=back(request, _list(request, wish))["Location"],
         act_url=page_url("message_act", request=request),
     )
 

@@ -86,12 +86,13 @@ def short(topic: str, arguments: Mapping[str, Any] | None, *, length: int = _LON
 def as_python(
     topic: str, arguments: Mapping[str, Any], terms: Sequence[tuple[str, Any]] = ()
 ) -> str:
-    """Return the code that enqueues such a job."""
+    """Return the code that enqueues such a job; nothing if it is too long to be copied."""
     lines = [f"Job(\n    {topic!r},"]
     if arguments:
         lines.append(f"    args={dict(arguments)!r},")
     lines += [f"    {name}={value!r}," for name, value in terms]
-    return escaped("\n".join([*lines, ").enqueue_sync()"]))
+    text = "\n".join([*lines, ").enqueue_sync()"])
+    return escaped(text) if len(text) <= showing.SHOWN else ""
 
 
 def _parameters(topic: str) -> list[inspect.Parameter]:

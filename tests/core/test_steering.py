@@ -24,8 +24,9 @@ def there() -> Any:
 
 
 def found(there: Any, id_: str) -> StoredMessage:
+    message: StoredMessage
     (message,) = there.message_broker.find([id_])
-    return message  # type: ignore[no-any-return]  # `there` is Any
+    return message
 
 
 def dead(there: Any, id_: str, **terms: Any) -> None:

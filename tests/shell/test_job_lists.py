@@ -60,11 +60,11 @@ def ids(lines: Sequence[Line]) -> list[str]:
 def each_state(now: int) -> None:
     """Write jobs in every state, in two queues, for two actors, with three priorities."""
     for n in range(8):
-        place = {"topic": f"actor_{n % 2}", "queue": f"queue_{n // 4}", "priority": n % 3}
+        place: Any = {"topic": f"actor_{n % 2}", "queue": f"queue_{n // 4}", "priority": n % 3}
         kit.message(**place, message_id=f"waiting-{n}", run_at=now - n * MINUTE)
         kit.message(**place, message_id=f"later-{n}", run_at=now + (n + 5) * MINUTE)
         kit.message(**place, message_id=f"retrying-{n}", run_at=now + n * MINUTE, tries=1)
-        dead = {"state": Message.State.DEAD, "dead_reason": f"ValueError: number {n}"}
+        dead: Any = {"state": Message.State.DEAD, "dead_reason": f"ValueError: number {n}"}
         kit.message(**place, message_id=f"dead-{n}", run_at=now - n * MINUTE, **dead)
         del place["priority"]
         kit.bucket(**place, message_id=f"done-{n}", bucket_id=f"rd-{n}")
