@@ -90,6 +90,9 @@ def problems(alias: str) -> Iterable[str]:
     """Yield what is wrong with the settings of one alias, in words."""
     raw = _raw().get(alias, {})
     place = f"REPID[{alias!r}]"
+    if alias in DEFAULTS:
+        yield f"REPID is laid out by alias, as CACHES is: {alias} belongs into REPID['default']."
+        return
     if not isinstance(raw, Mapping):
         yield f"{place} must be a dict, not {raw!r}."
         return

@@ -1,6 +1,7 @@
 """The composition root: aliases of the settings to connections, and Django as core's host."""
 
 import asyncio
+import difflib
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from django.utils.module_loading import import_string
 from django_repid import conf, scope
 from django_repid.core.config import Config
 from django_repid.core.connection import Connection
-from django_repid.core.errors import ConfigurationError
+from django_repid.core.errors import ConfigurationError, RepidError
 from django_repid.core.host import Host, host
 from django_repid.core.message import Enqueued
 from django_repid.core.serializer import default_serializer
@@ -152,7 +153,9 @@ class DjangoHost(Host):
 
     def __init__(self, actors: Actors) -> None:
         self._actors = actors
+        #: When it was last said that no worker runs: about once a minute.
         self._reminded = float("-inf")
+        self._doubted: set[str] = set()
 
     @property
     def prepared(self) -> bool:  # type: ignore[override]  # a constant for hosts without modules
@@ -209,13 +212,32 @@ class DjangoHost(Host):
         """See `Host.job_failed`: the signal. Django logs what a receiver raises."""
         job_failed.send_robust(sender=fn, **details)
 
-    def enqueued(self, connection: Connection) -> None:
-        """Under DEBUG, say about once a minute if no worker is there to run what is enqueued."""
+    def enqueued(self, connection: Connection, written: Sequence[Enqueued]) -> None:
+        """Under DEBUG, say what may have been forgotten: an actor's right name, a worker."""
+        if not settings.DEBUG:
+            return
+        self._doubt_names({one.key.topic for one in written} - self._doubted)
         now = time.monotonic()
-        if not settings.DEBUG or now - self._reminded < _REMINDER_SECONDS:
+        if now - self._reminded < _REMINDER_SECONDS:
             return
         self._reminded = now
         if all(peer.alive is False for peer in connection.message_broker.peers(0)):
             logger.warning(
                 "A job was enqueued, but no worker is running. Start one: manage.py repid_worker"
             )
+
+    def _doubt_names(self, topics: set[str]) -> None:
+        """Say once of each name if it is unknown here, and nearly that of an actor."""
+        self._doubted |= topics
+        try:
+            known = list(self.find_actors())
+        except RepidError:
+            return  # the tasks modules do not import, which is said where it matters
+        for topic in topics.difference(known):
+            if near := difflib.get_close_matches(topic, known, 1):
+                logger.warning(
+                    "A job for the actor %r was enqueued, which is not registered here. Did you "
+                    "mean %r? It waits until a worker knows it.",
+                    topic,
+                    near[0],
+                )

@@ -6,9 +6,12 @@ selected, which is not the same as skipped: nothing pretends that they have run.
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from tests import stores
 
 # How long an example takes is no property of the code: a machine may be busy at any moment.
 settings.register_profile("patient", parent=settings(), deadline=None)
@@ -17,6 +20,14 @@ settings.load_profile("patient")
 
 # Under nohup it is ignored, which the processes that tests start would inherit.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(params=stores.STORES)
+def each_store(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a test once per store."""
+    back = stores.use(request.param)
+    yield request.param
+    back()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,6 +18,8 @@ _NEEDS = {
     "failures": "failure",
     "schedules": "schedule",
 }
+#: Findings that are not folded.
+_MOST = 6
 _GLYPHS = {Level.BROKEN: "broken", Level.WARNING: "warning", Level.INFO: "info"}
 
 
@@ -32,9 +34,13 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said on top of a page. `well`: the line that says that nothing was found."""
+    """What is said on top of a page. `well`: the line that says that nothing was found.
+
+    `more`: what is folded, so that the page itself can be seen.
+    """
 
     shown: Sequence[Shown]
+    more: Sequence[Shown]
     well: str
 
 
@@ -45,7 +51,7 @@ def judged(request: HttpRequest, seen: Snapshot) -> Verdict:
     shown = [Shown(one, _GLYPHS[one.level], _links(request, one)) for one in mine]
     knows_all = all(may(request, "view", model) for model in _NEEDS.values())
     well = knows_all and not any(one.level for one in found)
-    return Verdict(shown, all_is_well(seen) if well else "")
+    return Verdict(shown[:_MOST], shown[_MOST:], all_is_well(seen) if well else "")
 
 
 def _links(request: HttpRequest, finding: Finding) -> list[Link]:

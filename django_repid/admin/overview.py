@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django_repid.admin.base import context, reader_for
 from django_repid.admin.links import has, jobs_url, may, page_url
 from django_repid.insight import words
-from django_repid.insight.causes import Cause
+from django_repid.insight.causes import LOOKED_AT, Cause
 from django_repid.insight.queues import CAP, QueueState
 from django_repid.insight.snapshot import Snapshot, look
 
@@ -51,6 +51,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         shows_queues=shows_queues,
         causes=_cause_rows(request, seen) if shows_causes else (),
         shows_causes=shows_causes,
+        looked_at=LOOKED_AT,
         cap=CAP,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import markcoroutinefunction
 
 from django_repid.core import settlement
+from django_repid.core.announcing import announce
 from django_repid.core.connection import Connection
 from django_repid.core.eager import Nacked
 from django_repid.core.errors import LeaseLost
@@ -179,8 +180,13 @@ class Message:
         self._check(verb)
         seized = self._seize()
         bench = Bench(worker="", now=self._connection.message_broker.now_us())
-        if self._connection.settle([rule(seized, bench)]):
+        ends = [rule(seized, bench)]
+        # Repid has one event for all that comes again.
+        said = verb if verb in ("ack", "nack", "reject") else "requeue"
+        announce(self._connection.middleware, "before", ends, verb=said)
+        if self._connection.settle(ends):
             raise self._lost()
+        announce(self._connection.middleware, "after", ends, verb=said)
         self._read_only = True
 
     def _check(self, verb: str) -> None:

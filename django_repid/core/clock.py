@@ -12,6 +12,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 #: How far tests have travelled ahead, in this process. Every clock is read with it.
 _ahead_us = 0
+#: Whether tests travel: then nothing waits that need not, see `worker.leaps`.
+_leaping = False
 
 
 def ahead_us() -> int:
@@ -23,6 +25,17 @@ def travel(microseconds: int) -> None:
     """Let every clock of this process be so far ahead of the real time."""
     global _ahead_us  # noqa: PLW0603 - time is one for the whole process
     _ahead_us = microseconds
+
+
+def leaping() -> bool:
+    """Whether time goes on in leaps: False outside tests."""
+    return _leaping
+
+
+def leap(on: bool) -> None:
+    """Let time go on in leaps from now on, or not any more."""
+    global _leaping  # noqa: PLW0603 - as above
+    _leaping = on
 
 
 def now_us() -> int:

@@ -99,7 +99,7 @@ class Connection:
             answers = self.message_broker.enqueue(messages, buckets)
         else:
             answers = self._enqueue_apart(messages, buckets)
-        host().enqueued(self)
+        host().enqueued(self, answers)
         return answers
 
     def _enqueue_apart(

@@ -5,7 +5,7 @@ stands in `django_repid.connections` and is installed by its `AppConfig`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -62,8 +62,8 @@ class Host:
         """Return the time zone in which naive datetimes are meant."""
         return datetime.now(tz=UTC).astimezone().tzinfo or UTC
 
-    def enqueued(self, connection: Any) -> None:
-        """Be told of every enqueue, on its thread."""
+    def enqueued(self, connection: Any, written: Sequence[Any]) -> None:
+        """Be told of every enqueue, on its thread, with what was `Enqueued`."""
 
     def hears_failures(self, fn: Callable[..., Any] | None) -> bool:
         """Whether anybody wants to be told of jobs of this actor that failed for good."""

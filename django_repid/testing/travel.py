@@ -48,13 +48,18 @@ class Clock:
 def travel(span: timedelta = timedelta(0)) -> Iterator[Clock]:
     """Let time go on in leaps inside the block; afterwards it is what it was.
 
-    A leap by `span` comes first. Timeouts: what runs in `run_jobs` while its clock is moved has
-    taken that long; of a worker's own they go by the machine's clock.
+    A leap by `span` comes first. What `run_jobs` runs does not wait either: where an async actor
+    only sleeps (or waits for its time-out), the clock goes on by that, at once. Calls in threads
+    and sockets take their own time; a thread that the actor starts itself is not known of. What a
+    sync actor sleeps is real, and what runs while the clock is moved has taken that long. The
+    time-outs of a worker of its own go by the machine's clock.
     """
-    before = clock.ahead_us()
+    before, leaped = clock.ahead_us(), clock.leaping()
     made = Clock()
     try:
+        clock.leap(True)
         made.move(span)
         yield made
     finally:
         clock.travel(before)
+        clock.leap(leaped)

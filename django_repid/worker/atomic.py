@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
+from django_repid.core.announcing import announce
 from django_repid.core.connection import Connection
 from django_repid.core.eager import decide
 from django_repid.core.errors import ConfigurationError
@@ -20,7 +21,6 @@ from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.settlement import Settlement
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, attempt, failed, overdue
-from django_repid.worker.settler import announce
 
 logger = logging.getLogger("django_repid.worker")
 

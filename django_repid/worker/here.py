@@ -8,7 +8,7 @@ is noticed once a sync actor has come to its end, and actors that are to run in 
 import asyncio
 from collections.abc import Collection, Generator, Mapping, Sequence
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import AsyncToSync, async_to_sync
 
 from django_repid.core import clock
 from django_repid.core.actor import Actor
@@ -23,6 +23,7 @@ from django_repid.core.verdict import examine
 from django_repid.worker.atomic import AtomicRunner, Written
 from django_repid.worker.attempt import Attempt
 from django_repid.worker.executor import Executor, failed, overdue
+from django_repid.worker.leaps import leaps
 from django_repid.worker.settler import Settler
 
 _NAME = "here"
@@ -85,10 +86,8 @@ class Here:
         if actor.atomic:
             return self._attempt_atomic(found, actor)
         with host().contained():
-            if actor.is_async:
-                outcome: Outcome = async_to_sync(self._coroutine)(found)
-            else:
-                outcome = self._executor.sync(found)
+            run = self._on_a_loop if actor.is_async else self._executor.sync
+            outcome = run(found)
         spent = outcome.finished_when - outcome.started_when
         if outcome.done and spent > found.spec.timeout * 1000:
             outcome = failed(overdue(found), outcome.started_when)
@@ -104,6 +103,16 @@ class Here:
             return found.end, None
         assert found is not None  # noqa: S101 - nobody else can have ended it
         return self._settle(self._verdict(message, actor, found.outcome)), found.outcome
+
+    def _on_a_loop(self, message: StoredMessage) -> Outcome:
+        if not clock.leaping():
+            return async_to_sync(self._coroutine)(message)
+        # A caller's own loop has other things to do than to leap.
+        return AsyncToSync(self._leaping, force_new_loop=True)(message)
+
+    async def _leaping(self, message: StoredMessage) -> Outcome:
+        with leaps():
+            return await self._coroutine(message)
 
     async def _coroutine(self, message: StoredMessage) -> Outcome:
         started = clock.now_ns()

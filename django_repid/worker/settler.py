@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from django_repid.core import clock
+from django_repid.core.announcing import announce
 from django_repid.core.claims import Claim, ClaimRequest
 from django_repid.core.connection import Connection
 from django_repid.core.errors import BrokerUnavailable, ResultInvalid, RowLocked
 from django_repid.core.message import MessageState
-from django_repid.core.middleware import Middleware
 from django_repid.core.serializer import printable
 from django_repid.core.settlement import Failure, Settlement
 from django_repid.core.verdict import refused_by_store
@@ -29,7 +29,9 @@ class Settler:
     """Writes settlements, on the broker thread.
 
     `pending`: those that are to be written. `in_hand`: the keys of all messages that this worker
-    has claimed and whose end is not written yet. `died` is told of dead letters once they are.
+    has claimed and whose end is not written yet, with their leases: one that was taken from this
+    worker may have come back to it, while its first attempt still runs. `died` is told of dead
+    letters once they are.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Settler:
         self._connection = connection
         self._died = died
         self.pending: list[Settlement] = []
-        self.in_hand: set[int] = set()
+        self.in_hand: dict[int, int] = {}
         self.processed = 0
         #: Those that a stranger's transaction keeps from being written, and when to try them again.
         self._locked: list[Settlement] = []
@@ -64,7 +66,11 @@ class Settler:
             BrokerUnavailable: the store cannot be reached. What it did not take stays pending.
 
         """
-        self._write(self.pending)
+        while self.pending:
+            before = len(self.pending)
+            self._write(self._apart())
+            if len(self.pending) == before:
+                return
 
     def claim(self, request: ClaimRequest) -> Claim | None:
         """Write what is pending and claim, in one go where that is one transaction.
@@ -78,7 +84,7 @@ class Settler:
         connection = self._connection
         if self.pending and not connection.settles_at_once:
             self.settle()
-        ends = self.pending
+        ends = self._apart()
         if ends:
             announce(connection.middleware, "before", ends)
         try:
@@ -88,10 +94,21 @@ class Settler:
                 raise
             self._not_written(ends, error)
             return None
-        self.in_hand.update(message.key.pk or 0 for message in claim.messages)
+        for message in claim.messages:
+            self.in_hand[message.key.pk or 0] = message.key.lease
         if ends:
             self.written(ends, claim.lost)
         return claim
+
+    def _apart(self) -> list[Settlement]:
+        """Return what of the pending can go together: of each message the end that came first.
+
+        The store names lost leases by their messages' keys alone.
+        """
+        firsts = {end.message.key.pk: end for end in reversed(self.pending)}
+        if len(firsts) == len(self.pending):
+            return self.pending
+        return [end for end in self.pending if firsts[end.message.key.pk] is end]
 
     def _write(self, ends: Sequence[Settlement]) -> None:
         """Write a batch; if the store refuses it, find the one that is at fault."""
@@ -143,7 +160,9 @@ class Settler:
             done = set(map(id, ends))
             self.pending = [end for end in self.pending if id(end) not in done]
         keys = {end.message.key.pk or 0 for end in ends}
-        self.in_hand -= keys
+        for end in ends:
+            if self.in_hand.get(end.message.key.pk or 0) == end.message.key.lease:
+                del self.in_hand[end.message.key.pk or 0]
         unsure = self._unsure & keys
         self._unsure -= keys
         if lost:
@@ -200,26 +219,6 @@ class Settler:
             middleware.emit("after_consume", result=result)
 
 
-def announce(middleware: Middleware, when: str, ends: Iterable[Settlement]) -> None:
-    """Emit the events of the verbs that settlements are, and of their result buckets."""
-    if not middleware.has_subscribers:
-        return
-    result = {"result": None} if when == "after" else {}
-    for end in ends:
-        if end.result is not None and middleware.listens("store_bucket"):
-            record = end.result
-            middleware.emit(f"{when}_store_bucket", id_=record.id_, payload=record.bucket, **result)
-        verb = _verb(end)
-        if middleware.listens(verb):
-            middleware.emit(
-                f"{when}_{verb}",
-                key=end.message.key,
-                payload=end.message.payload or "",
-                params=end.message.parameters,
-                **result,
-            )
-
-
 def _report_lost(end: Settlement) -> None:
     logger.warning(
         "LeaseLost: job %s (%s) was given to another worker, or removed, while it ran here. What "
@@ -249,14 +248,3 @@ def _what_follows(end: Settlement) -> str:
     if end.recurs:
         return f"it comes again at {clock.from_us(end.run_at):%Y-%m-%d %H:%M:%S} UTC"
     return f"{end.tries} tries so far"
-
-
-def _verb(end: Settlement) -> str:
-    """Return what Repid calls this settlement."""
-    if end.state is None:
-        return "ack"
-    if end.state is MessageState.DEAD:
-        return "nack"
-    # What is as it was was not tried again, whether or not its actor has run.
-    untouched = end.tries == end.message.tries and end.due_at == end.message.due_at
-    return "reject" if untouched or not end.processed else "requeue"

@@ -27,14 +27,18 @@ def say(folder: Path, pid: int, word: str) -> None:
     (folder / f"word-{pid}.new").rename(folder / f"word-{pid}")
 
 
-def test_a_worker_whose_event_loop_is_blocked_keeps_its_jobs(tmp_path: Path) -> None:
-    """Python code that never lets go of the loop, for three times the silence."""
-    hasty = own_settings(tmp_path, HASTY)
-    with worker("--worker-id", "a", **hasty), worker("--worker-id", "b", **hasty):
+@pytest.mark.timeout(420)
+@pytest.mark.parametrize(("settings", "seconds"), [(HASTY, 3 * SILENCE), ("", 300.0)])
+def test_a_worker_whose_event_loop_is_blocked_keeps_its_jobs(
+    tmp_path: Path, settings: str, seconds: float
+) -> None:
+    """Python code that never lets go of the loop, for long; also with the default silence."""
+    own = own_settings(tmp_path, settings)
+    with worker("--worker-id", "a", **own), worker("--worker-id", "b", **own):
         living(2)
-        job = Job("block_the_loop", args={"seconds": 3 * SILENCE, "folder": str(tmp_path)})
+        job = Job("block_the_loop", args={"seconds": seconds, "folder": str(tmp_path)})
         job.enqueue_sync()
-        bucket = job.wait_sync(30)
+        bucket = job.wait_sync(seconds + 30)
 
     assert [bucket.value] == started(tmp_path)
     assert Bucket.objects.get(bucket_id=job.result_id).tries == 0

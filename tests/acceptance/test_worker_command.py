@@ -66,6 +66,7 @@ def test_it_serves_the_queues_and_the_number_that_it_is_told() -> None:
 
     assert done.returncode == 0, done.stderr
     assert sorted(Message.objects.values_list("queue", flat=True)) == ["a", "b", "c"]
+    assert "(no actor names b, c: only jobs that do go there)" in done.stdout
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])

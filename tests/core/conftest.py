@@ -4,7 +4,7 @@ import pytest
 
 from django_repid.core import host as hosts
 from django_repid.core.connection import _ProcessDefault
-from tests.core.kit import in_memory
+from tests import stores
 
 
 @pytest.fixture(autouse=True)
@@ -24,4 +24,4 @@ def plain_host():
 
 @pytest.fixture
 def connection():
-    return in_memory()
+    return stores.connection(args=False)

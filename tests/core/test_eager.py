@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from django_repid.core import clock
+from django_repid.core.announcing import _verb
 from django_repid.core.answer import Answer, Verb
 from django_repid.core.codec import Spec
 from django_repid.core.eager import answered
@@ -14,7 +15,6 @@ from django_repid.core.message import MessageState
 from django_repid.core.outcome import Bench, Outcome
 from django_repid.core.retryable import ALL
 from django_repid.core.schedule import Schedule
-from django_repid.worker.settler import _verb
 from django_repid.worker.wire import pack_outcome, unpack_outcome
 from tests.core.kit import MOMENT, stored
 

@@ -5,11 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_repid import BasicConverter, Job, ResultBucket, Router, RouterDefaults, Worker
 from django_repid.core import clock
 from django_repid.core.bucket import BucketRecord
-from tests.core.kit import in_memory
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 router = Router(defaults=RouterDefaults(converter=BasicConverter))
 
@@ -33,10 +36,10 @@ def waited(job, timeout, before=lambda: None):
     async def main():
         waiting = asyncio.ensure_future(job.wait(timeout))
         await asyncio.sleep(0)  # the wait has begun
-        before()
+        await sync_to_async(before)()
         return await waiting
 
-    return asyncio.run(main())
+    return stores.run(main())
 
 
 def worker(connection):
@@ -50,7 +53,7 @@ def run_beside(job, connection):
         await worker(connection).run()
         return await waiting
 
-    return asyncio.run(main())
+    return stores.run(main())
 
 
 def test_it_returns_what_a_worker_stores(connection):
@@ -99,7 +102,7 @@ def test_each_enqueue_waits_for_its_own_outcome(connection):
     job.enqueue_sync()
     with pytest.raises(TimeoutError):
         job.wait_sync(0)
-    asyncio.run(worker(connection).run())
+    stores.run(worker(connection).run())
     second = job.wait_sync(20)
     assert second.timestamp > first.timestamp
 
@@ -118,7 +121,7 @@ def test_a_job_that_stores_no_result_cannot_be_awaited(sync, connection):
 
 
 def test_without_a_results_broker_no_job_can_be_awaited():
-    job = Job("double", connection=in_memory(results=False))
+    job = Job("double", connection=stores.connection(args=False, results=False))
     with pytest.raises(ValueError, match="stores no result"):
         job.wait_sync(1)
 
@@ -134,5 +137,5 @@ def test_the_result_of_a_job_is_none_until_there_is_one(connection):
     job: Any = Job("double", args={"n": 1}, connection=connection)
     job.enqueue_sync()
     assert job.result_sync() is None
-    asyncio.run(worker(connection).run())
+    stores.run(worker(connection).run())
     assert job.result_sync().value == 2

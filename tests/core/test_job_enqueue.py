@@ -1,6 +1,5 @@
-"""Enqueue and cancel, on a memory broker."""
+"""Enqueue and cancel."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,9 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django_repid import DuplicateJob, Job, MessageCategory
 from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.message import MessageState
-from tests.core.kit import in_memory
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def claim(connection):
@@ -58,7 +59,7 @@ def test_beside_a_running_one_a_replacement_is_skipped(connection):
 
 
 def test_a_duplicate_that_is_skipped_leaves_the_arguments_of_the_first():
-    connection = in_memory(args=True)
+    connection: Any = stores.connection(args=True)
     unique(connection, args={"n": 1}, args_id="a").enqueue_sync()
     unique(connection, args={"n": 2}, args_id="a").enqueue_sync()
     assert connection.args_bucket_broker.get(["a"])["a"].data == '{"n":1}'
@@ -84,7 +85,7 @@ def test_a_waiting_job_that_is_cancelled_is_gone_and_its_bucket_says_so(sync, co
         job.enqueue_sync()
         first, second, bucket = job.cancel_sync(), job.cancel_sync(), job.result_sync()
     else:
-        first, second, bucket = asyncio.run(story())
+        first, second, bucket = stores.run(story())
     assert (first, second) == (True, False)
     assert (bucket.success, bucket.exception) == (False, "Cancelled")
     assert claim(connection) == []
@@ -120,7 +121,7 @@ def test_a_sync_twin_on_a_running_loop_raises_through_djangos_guard(twin, connec
         twin(Job("greet", connection=connection))
 
     with pytest.raises(SynchronousOnlyOperation, match="await"):
-        asyncio.run(main())
+        stores.run(main())
 
 
 def test_without_a_framework_a_sync_twin_on_a_running_loop_raises_too(connection, plain_host):
@@ -128,7 +129,7 @@ def test_without_a_framework_a_sync_twin_on_a_running_loop_raises_too(connection
         Job("greet", connection=connection).enqueue_sync()
 
     with pytest.raises(RuntimeError, match=r"await job\.enqueue"):
-        asyncio.run(main())
+        stores.run(main())
 
 
 def test_a_job_may_be_enqueued_several_times(connection):

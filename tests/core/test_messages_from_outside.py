@@ -1,6 +1,5 @@
 """Messages of a queue that are answered by somebody who looks through it, and whole queues."""
 
-import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +20,9 @@ from django_repid.core import clock
 from django_repid.core.browsing import Message
 from django_repid.core.claims import ClaimRequest, Want
 from django_repid.core.message import MessageState
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 DEAD, DELAYED, NORMAL = MessageCategory.DEAD, MessageCategory.DELAYED, MessageCategory.NORMAL
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
@@ -36,7 +38,7 @@ async def fail():
 
 def run(connection):
     worker = Worker([router], connection=connection, burst=True, handle_signals=())
-    return asyncio.run(worker.run()).processed
+    return stores.run(worker.run()).processed
 
 
 def look(connection, category=NORMAL, queue="default"):
@@ -171,7 +173,7 @@ def test_coroutines_await_the_answers(connection, verb):
     async def main():
         await getattr(message, verb)()
 
-    asyncio.run(main())
+    stores.run(main())
     assert message.read_only is True
 
 
@@ -185,7 +187,7 @@ def test_an_answer_on_the_wrong_side_is_a_loud_error(connection, verb):
     with pytest.raises(RuntimeError, match=f"message.{verb}_sync"):
         getattr(message, verb)()
     with pytest.raises(SynchronousOnlyOperation):
-        asyncio.run(twin())
+        stores.run(twin())
     assert message.read_only is False
 
 
@@ -195,7 +197,7 @@ def test_an_answer_that_nobody_awaits_is_logged(connection, caplog):
     async def main():
         message.ack()
 
-    asyncio.run(main())
+    stores.run(main())
     assert "<Message fail a>.ack() was never awaited" in caplog.text
     assert isinstance(message, Message)
 
@@ -245,7 +247,7 @@ def test_a_long_queue_is_flushed_in_steps(connection, monkeypatch):
     async def main():
         return await Queue("default", connection).flush()
 
-    assert asyncio.run(main()) == 9
+    assert stores.run(main()) == 9
     assert steps == [2, 2, 2, 2, 1]
 
 
@@ -256,7 +258,7 @@ def test_a_deleted_queue_is_empty_and_not_paused(connection):
     async def main():
         return await Queue("default", connection).delete()
 
-    assert asyncio.run(main()) == 3
+    assert stores.run(main()) == 3
     fill(connection)
     assert run(connection) == 3
     connection.message_broker.pause("default")
@@ -286,11 +288,31 @@ def test_subscribers_hear_what_is_done_with_a_queue(connection, verb):
     def told(count):
         return [("before", "default", None), ("after", "default", count)]
 
-    assert asyncio.run(main()) == (None if verb == "declare" else 3)
+    assert stores.run(main()) == (None if verb == "declare" else 3)
     assert heard == told(None if verb == "declare" else 3)
     heard.clear()
     getattr(Queue("default", connection), f"{verb}_sync")()
     assert heard == told(None if verb == "declare" else 0)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_subscribers_hear_of_an_answer(connection, verb):
+    heard = []
+
+    def listen(when, event):
+        def subscriber(key, **more):
+            heard.append((when, event, key.id_))
+
+        subscriber.__name__ = f"{when}_{event}"
+        connection.middleware.add_subscriber(subscriber)
+
+    for when in ("before", "after"):
+        for event in ("ack", "nack", "reject", "requeue"):
+            listen(when, event)
+    getattr(waiting(connection, retries=1), f"{verb}_sync")()
+
+    event = verb if verb in ("ack", "nack", "reject") else "requeue"
+    assert heard == [("before", event, "a"), ("after", event, "a")]
 
 
 @pytest.mark.parametrize("verb", ["declare", "flush", "delete"])
@@ -306,7 +328,7 @@ def test_a_queue_s_verbs_are_loud_on_the_wrong_side(connection, verb, caplog):
     with pytest.raises(RuntimeError, match=f"queue.{verb}_sync"):
         getattr(queue, verb)()
     with pytest.raises(SynchronousOnlyOperation):
-        asyncio.run(twin())
+        stores.run(twin())
     with caplog.at_level(logging.ERROR):
-        asyncio.run(forgotten())
+        stores.run(forgotten())
     assert f"Queue('default').{verb}() was never awaited" in caplog.text

@@ -5,7 +5,9 @@ import pytest
 
 from django_repid import Job, Middleware, Repid
 from django_repid.core.middleware import EVENTS
-from tests.core.kit import in_memory
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 CONTRACT = [
     *["consume", "enqueue", "queue_declare", "queue_flush", "queue_delete"],
@@ -19,7 +21,7 @@ def from_sync(middleware, event, **arguments):
 
 
 def from_async(middleware, event, **arguments):
-    asyncio.run(middleware.emit_async(event, **arguments))
+    stores.run(middleware.emit_async(event, **arguments))
 
 
 BOTH_WAYS = pytest.mark.parametrize("emit", [from_sync, from_async])
@@ -171,18 +173,18 @@ class Static:
 @pytest.mark.parametrize("sync", [True, False])
 def test_the_methods_of_an_object_are_subscribed_and_hear_of_an_enqueue(sync):
     trail = Trail()
-    connection = Repid(in_memory(), middlewares=[trail]).connection
+    connection = Repid(stores.connection(args=False), middlewares=[trail]).connection
     job = Job("greet", args={"a": 1}, retries=2, connection=connection)
     if sync:
         job.enqueue_sync()
     else:
-        asyncio.run(_awaited(job.enqueue))
+        stores.run(_awaited(job.enqueue))
     assert trail.seen == [("before", "greet"), ("after", "greet", '{"a":1}', 2)]
 
 
 def test_a_class_of_static_methods_can_be_a_middleware():
     Static.seen.clear()
-    connection = Repid(in_memory(), middlewares=[Static]).connection
+    connection = Repid(stores.connection(args=False), middlewares=[Static]).connection
     Job("greet", connection=connection).enqueue_sync()
     assert Static.seen == ["greet"]
 
@@ -198,14 +200,14 @@ def test_reading_a_result_is_heard_by_sync_and_async_subscribers(sync, is_async)
     async def hear_async(id_):
         seen.append(id_)
 
-    connection = in_memory()
+    connection = stores.connection(args=False)
     subscriber = named("before_get_bucket", hear_async if is_async else hear)
     connection.middleware.add_subscriber(subscriber)
     job = Job("greet", result_id="r1", connection=connection)
     if sync:
         assert job.result_sync() is None
     else:
-        assert asyncio.run(_awaited(lambda: job.result)) is None
+        assert stores.run(_awaited(lambda: job.result)) is None
     assert seen == ["r1"]
 
 

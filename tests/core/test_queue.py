@@ -1,4 +1,3 @@
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +13,9 @@ from django_repid import (
     RouterDefaults,
     Worker,
 )
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 DEAD, DELAYED, NORMAL = MessageCategory.DEAD, MessageCategory.DELAYED, MessageCategory.NORMAL
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
@@ -38,7 +40,7 @@ def _bad_mood(monkeypatch):
 
 def run(connection):
     worker = Worker([router], connection=connection, burst=True, handle_signals=())
-    return asyncio.run(worker.run()).processed
+    return stores.run(worker.run()).processed
 
 
 def browse(connection, category, queue="default", **options):
@@ -46,7 +48,7 @@ def browse(connection, category, queue="default", **options):
         found = Queue(queue, connection).get_messages(category=category, **options)
         return [message async for message in found]
 
-    return asyncio.run(main())
+    return stores.run(main())
 
 
 def bury(connection, *ids, **options):

@@ -189,6 +189,21 @@ def test_under_debug_an_enqueue_without_a_worker_says_so_once_a_minute(
     stage.close()
 
 
+def test_under_debug_a_name_that_is_nearly_an_actor_s_is_doubted_once(
+    settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host(), "_doubted", set())
+    settings.DEBUG = True
+    with caplog.at_level(logging.WARNING, "django_repid"):
+        for name in ("send_reciept", "send_reciept", "send_receipt", "of_another_service"):
+            Job(name).enqueue_sync()
+
+    doubts = [one.getMessage() for one in caplog.records if "Did you" in one.getMessage()]
+    assert len(doubts) == 1
+    assert "'send_reciept'" in doubts[0]
+    assert "Did you mean 'send_receipt'?" in doubts[0]
+
+
 def test_unused_args_buckets_can_be_pruned_and_used_ones_stay() -> None:
     there = Connection(
         DatabaseMessageBroker(),

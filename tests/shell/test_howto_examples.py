@@ -9,8 +9,9 @@ import pytest
 from django_repid import Job, Queue, Repid
 from django_repid.core.message import MessageState
 from django_repid.signals import job_failed
+from tests import stores
 from tests.core.kit import ROOT
-from tests.worker.kit import burst, memory
+from tests.worker.kit import burst
 
 
 def page(name: str) -> str:
@@ -40,7 +41,7 @@ def test_the_examples_on_types_run_and_their_job_finds_its_actor() -> None:
 
 
 def test_the_examples_on_what_is_inside_an_actor_run(capsys: pytest.CaptureFixture[str]) -> None:
-    connection = memory()
+    connection = stores.connection()
     asyncio.run(Repid(connection).magic_connect())
     names: dict[str, Any] = {"__name__": "docs_inside"}
     try:

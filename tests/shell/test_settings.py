@@ -84,6 +84,7 @@ def test_limits_of_processes_may_be_off() -> None:
 @pytest.mark.parametrize(
     ("repid", "message"),
     [
+        ({"OPTIONS": {"THREADS": 1}}, "OPTIONS belongs into REPID['default']"),
         ({"default": {"OPTION": {}}}, "no key 'OPTION'. Did you mean 'OPTIONS'"),
         ({"default": {"OPTIONS": {"THREAD": 1}}}, "no key 'THREAD'. Did you mean 'THREADS'"),
         ({"default": {"OPTIONS": {"EAGERLY": True}}}, "no key 'EAGERLY'"),

@@ -1,4 +1,4 @@
-"""A worker on brokers in memory, run to the end of what there is."""
+"""A worker, run to the end of what there is or while a scene is played."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -6,28 +6,16 @@ from typing import Any
 
 from django_repid import (
     Connection,
-    InMemoryBucketBroker,
-    InMemoryMessageBroker,
     Router,
     Worker,
 )
-from django_repid.core.options import Options
-
-
-def memory(**options: Any) -> Connection:
-    """Return a connection in memory with both bucket brokers."""
-    return Connection(
-        InMemoryMessageBroker(),
-        InMemoryBucketBroker(),
-        InMemoryBucketBroker(use_result_bucket=True),
-        options=Options(**options),
-    )
+from tests import stores
 
 
 def burst(connection: Connection, router: Router, **terms: Any) -> int:
     """Run a worker until nothing that is due is left; return how many it processed."""
     worker = Worker([router], connection=connection, burst=True, handle_signals=(), **terms)
-    return asyncio.run(worker.run()).processed
+    return stores.run(worker.run()).processed
 
 
 def during(
@@ -47,4 +35,4 @@ def during(
             worker.stop()
             await asyncio.wait_for(running, 30)
 
-    return asyncio.run(play())
+    return stores.run(play())

@@ -23,7 +23,10 @@ from django_repid import (
 )
 from django_repid.core.pruning import prune
 from django_repid.testing import travel
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def enqueued(connection: Any, *names: str) -> list[Job]:
@@ -46,7 +49,7 @@ def test_the_settings_of_health_checks_begin_as_repids() -> None:
 
 
 def test_a_worker_takes_routers_at_once_or_one_by_one() -> None:
-    connection, first, second = memory(), Router(), Router()
+    connection, first, second = stores.connection(), Router(), Router()
     ran: list[str] = []
     first.actor(name="one")(lambda: ran.append("one"))
     second.actor(name="two")(lambda: ran.append("two"))
@@ -63,26 +66,26 @@ def test_a_worker_takes_routers_at_once_or_one_by_one() -> None:
     Job("three", "own", connection=connection).enqueue_sync()
     enqueued(connection, "one", "two")
 
-    assert asyncio.run(worker.run()).processed == 3
+    assert stores.run(worker.run()).processed == 3
     assert sorted(ran) == ["one", "three", "two"]
     assert set(worker.actors) == {"one", "two", "three"}
     assert worker.actors["three"].queue == "own"
 
 
 def test_a_worker_can_run_again_and_counts_anew() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     router.actor(name="nothing")(lambda: None)
     worker = Worker([router], connection=connection, burst=True, handle_signals=())
 
     enqueued(connection, "nothing", "nothing")
-    assert asyncio.run(worker.run()).processed == 2
+    assert stores.run(worker.run()).processed == 2
     enqueued(connection, "nothing")
-    assert asyncio.run(worker.run()).processed == 1
+    assert stores.run(worker.run()).processed == 1
 
 
 @pytest.mark.parametrize("auto_declare", [True, False])
 def test_a_worker_declares_no_queue_whatever_it_is_told(auto_declare: bool) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     heard: list[str] = []
 
     def before_queue_declare(queue_name: str) -> None:
@@ -99,7 +102,7 @@ def test_a_worker_declares_no_queue_whatever_it_is_told(auto_declare: bool) -> N
 
 
 def test_a_worker_ends_by_the_signals_that_it_is_told() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def stop_me() -> str:
@@ -110,7 +113,7 @@ def test_a_worker_ends_by_the_signals_that_it_is_told() -> None:
     (job,) = enqueued(connection, "stop_me")
     worker = Worker([router], connection=connection, handle_signals=[signal.SIGUSR1])
 
-    run = asyncio.run(asyncio.wait_for(worker.run(), 30))
+    run = stores.run(asyncio.wait_for(worker.run(), 30))
 
     bucket = job.result_sync()
     assert run.processed == 1
@@ -119,7 +122,7 @@ def test_a_worker_ends_by_the_signals_that_it_is_told() -> None:
 
 
 def test_repid_subscribes_middlewares() -> None:
-    connection = memory()
+    connection = stores.connection()
     heard: list[str] = []
 
     class Spy:
@@ -133,7 +136,7 @@ def test_repid_subscribes_middlewares() -> None:
 
 
 def test_subscribers_hear_the_end_of_each_kind() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     heard: list[tuple[str, str]] = []
 
     class Spy:
@@ -169,11 +172,11 @@ def test_subscribers_hear_the_end_of_each_kind() -> None:
         found = Queue("default", connection).get_messages(category=MessageCategory.DEAD)
         return [message.key.topic async for message in found]
 
-    assert asyncio.run(dead()) == ["bad"]
+    assert stores.run(dead()) == ["bad"]
 
 
 def test_a_job_knows_when_it_was_made_and_whether_its_time_is_over() -> None:
-    connection, minute = memory(), timedelta(minutes=1)
+    connection, minute = stores.connection(), timedelta(minutes=1)
     with travel() as clock:
         made = clock.now
         plain = Job("work", connection=connection)
@@ -198,7 +201,7 @@ def test_a_bucket_knows_whether_its_time_is_over() -> None:
 
 
 def test_parameters_know_whether_their_time_is_over_and_when_they_come_next() -> None:
-    connection, hour = memory(), timedelta(hours=1)
+    connection, hour = stores.connection(), timedelta(hours=1)
     with travel() as clock:
         job = Job("work", id_="once", ttl=hour, connection=connection)
         Job.enqueue_many_sync([job, job.using(id_="hourly", deferred_by=hour)])
@@ -217,7 +220,7 @@ def test_parameters_know_whether_their_time_is_over_and_when_they_come_next() ->
 
 
 def test_a_worker_registers_actors_of_its_own() -> None:
-    connection, ran = memory(), []
+    connection, ran = stores.connection(), []
     worker = Worker(connection=connection, burst=True, handle_signals=())
 
     @worker.actor(queue="own")
@@ -225,7 +228,7 @@ def test_a_worker_registers_actors_of_its_own() -> None:
         ran.append(1)
 
     Job("note", "own", connection=connection).enqueue_sync()
-    asyncio.run(worker.run())
+    stores.run(worker.run())
 
     assert ran == [1]
     assert worker.topics == {"note"}
@@ -233,7 +236,7 @@ def test_a_worker_registers_actors_of_its_own() -> None:
 
 
 def test_a_worker_can_declare_the_queues_of_its_actors() -> None:
-    connection, declared = memory(), []
+    connection, declared = stores.connection(), []
 
     def after_queue_declare(queue_name: str) -> None:
         declared.append(queue_name)
@@ -243,13 +246,13 @@ def test_a_worker_can_declare_the_queues_of_its_actors() -> None:
     router.actor(name="a", queue="one")(lambda: None)
     router.actor(name="b", queue="two")(lambda: None)
 
-    asyncio.run(Worker([router], connection=connection).declare_all_queues())
+    stores.run(Worker([router], connection=connection).declare_all_queues())
 
     assert declared == ["one", "two"]
 
 
 def test_subscribers_hear_which_unused_arguments_are_removed() -> None:
-    connection, heard = memory(), []
+    connection, heard = stores.connection(), []
 
     def after_delete_bucket(id_: str) -> None:
         heard.append(id_)

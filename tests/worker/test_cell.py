@@ -15,7 +15,8 @@ from django_repid.core.answer import Verb
 from django_repid.core.connection import Connection
 from django_repid.core.suspicion import CONVICTED, ISOLATED
 from django_repid.worker import cell, cell_process
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
 
 router = Router()
 
@@ -112,7 +113,7 @@ def until_done(connection: Connection, jobs: list[Job]) -> None:
 
 @pytest.mark.parametrize("name", ["tell", "tell_by_thread"])
 def test_suspects_run_one_after_another_in_one_other_process(name: str) -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [Job(name, connection=connection) for _ in range(3)]
     for job in jobs:
         suspect(connection, job)
@@ -124,7 +125,7 @@ def test_suspects_run_one_after_another_in_one_other_process(name: str) -> None:
 
 
 def test_an_error_there_is_a_failure_as_anywhere() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job("fail", connection=connection)
     suspect(connection, job)
 
@@ -136,7 +137,7 @@ def test_an_error_there_is_a_failure_as_anywhere() -> None:
 
 
 def test_what_it_prints_is_not_taken_for_an_answer() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job("talk", connection=connection)
     suspect(connection, job)
 
@@ -148,7 +149,7 @@ def test_what_it_prints_is_not_taken_for_an_answer() -> None:
 @pytest.mark.parametrize("name", ["answer", "answer_on_thread"])
 @pytest.mark.parametrize("verb", list(Verb))
 def test_an_answer_is_carried_out_as_anywhere(name: str, verb: Verb) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job(name, id_="one", args={"verb": verb}, retries=1, result_id="r", connection=connection)
     suspect(connection, job)
 
@@ -164,7 +165,7 @@ def test_an_answer_is_carried_out_as_anywhere(name: str, verb: Verb) -> None:
 
 
 def test_dependencies_are_made_there() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job("depend", connection=connection)
     suspect(connection, job)
 
@@ -177,7 +178,7 @@ def test_dependencies_are_made_there() -> None:
 
 @pytest.mark.parametrize("verb", list(Verb))
 def test_an_actor_that_always_runs_in_a_process_answers_from_there(verb: Verb) -> None:
-    connection = memory()
+    connection = stores.connection()
     Job(
         "answer_apart",
         id_="one",
@@ -199,7 +200,7 @@ def test_an_actor_that_always_runs_in_a_process_answers_from_there(verb: Verb) -
 
 
 def test_a_timeout_binds_there(tmp_path: Path) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job(
         "sleep",
         args={"folder": str(tmp_path)},
@@ -217,7 +218,7 @@ def test_a_timeout_binds_there(tmp_path: Path) -> None:
 
 
 def test_one_that_kills_its_process_comes_under_more_suspicion_and_in_the_end_goes() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job("die", args={"code": 7}, connection=connection)
     suspect(connection, job, CONVICTED - 1)
 
@@ -236,7 +237,7 @@ def test_a_process_that_cannot_start_is_blamed_on_no_job(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cell_process, "_BOOT", "raise SystemExit(3)")
-    connection = memory()
+    connection = stores.connection()
     job = Job("tell", connection=connection)
     suspect(connection, job, CONVICTED - 1)
 
@@ -249,7 +250,7 @@ def test_a_process_that_cannot_start_is_blamed_on_no_job(
 def test_a_process_that_dies_between_two_jobs_is_blamed_on_no_job(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [Job("tell", connection=connection) for _ in range(2)]
     for job in jobs:
         suspect(connection, job, CONVICTED - 1)
@@ -277,7 +278,7 @@ def test_an_actor_of_another_function_s_is_run_by_the_worker() -> None:
     async def local() -> int:
         return os.getpid()
 
-    connection = memory()
+    connection = stores.connection()
     job = Job("local", connection=connection)
     suspect(connection, job)
 

@@ -8,7 +8,11 @@ import pytest
 
 from django_repid import Connection, InMemoryBucketBroker, Job, Router, Worker
 from django_repid.brokers.memory import InMemoryMessageBroker
-from tests.worker.kit import burst, during, memory
+from django_repid.core.message import MessageState
+from tests import stores
+from tests.worker.kit import burst, during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def chain(router: Router, *, fails: bool = False) -> None:
@@ -27,7 +31,7 @@ def chain(router: Router, *, fails: bool = False) -> None:
 def test_both_jobs_of_a_chain_may_be_enqueued_together_in_either_order(
     order: tuple[str, str],
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router)
 
     async def scene(_: Worker) -> int:
@@ -44,20 +48,21 @@ def test_both_jobs_of_a_chain_may_be_enqueued_together_in_either_order(
 
 
 def test_a_waiting_job_costs_no_try_and_no_message_of_the_limit() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router)
-    job = Job("second", args_id="nothing-yet", retries=0, connection=connection)
+    job = Job("second", id_="one", args_id="nothing-yet", retries=0, connection=connection)
     job.enqueue_sync()
 
-    assert burst(connection, router) == 0
+    assert burst(connection, router, messages_limit=1) == 0
 
-    seized = connection.message_broker.seize(job.order().message.key.id_, [])
-    assert seized is None
+    (waiting,) = connection.message_broker.find(["one"])
+    assert (waiting.state, waiting.tries) == (MessageState.READY, 0)
+    assert waiting.waits_for == "nothing-yet"
     assert job.result_sync() is None
 
 
 def test_a_failed_upstream_fails_what_waits_for_it() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router, fails=True)
 
     async def scene(_: Worker) -> str | None:
@@ -70,7 +75,7 @@ def test_a_failed_upstream_fails_what_waits_for_it() -> None:
 
 
 def test_patience_for_a_bucket_ends() -> None:
-    connection, router = memory(args_wait_seconds=0.2), Router()
+    connection, router = stores.connection(args_wait_seconds=0.2), Router()
     chain(router)
 
     async def scene(_: Worker) -> str | None:
@@ -82,7 +87,7 @@ def test_patience_for_a_bucket_ends() -> None:
 
 
 def test_an_own_args_bucket_that_expired_fails_at_once() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router)
     job = Job("second", args={"n": 1}, connection=connection)
     job.enqueue_sync()
@@ -97,7 +102,7 @@ def test_an_own_args_bucket_that_expired_fails_at_once() -> None:
 
 
 def test_an_args_bucket_that_is_no_object_fails_for_good() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def words() -> list[str]:
@@ -131,7 +136,7 @@ def test_chaining_works_without_an_args_bucket_broker() -> None:
 
 
 def test_a_waiting_job_can_be_cancelled() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router)
     job = Job("first", connection=connection)
     assert job.cancel_sync() is False
@@ -146,7 +151,7 @@ def test_a_waiting_job_can_be_cancelled() -> None:
 
 
 def test_a_running_async_job_is_stopped() -> None:
-    connection, router = memory(beat_seconds=0.05), Router()
+    connection, router = stores.connection(beat_seconds=0.05), Router()
     started = threading.Event()
 
     @router.actor(retries=5)
@@ -165,7 +170,7 @@ def test_a_running_async_job_is_stopped() -> None:
 
 
 def test_waiting_for_a_skipped_duplicate_waits_for_the_job_that_stands() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     chain(router)
 
     one = Job("second", id_="only", args={"n": 1}, connection=connection)
@@ -178,7 +183,7 @@ def test_waiting_for_a_skipped_duplicate_waits_for_the_job_that_stands() -> None
 
 
 def test_waiting_ends_in_time() -> None:
-    job = Job("first", connection=memory())
+    job = Job("first", connection=stores.connection())
     job.enqueue_sync()
 
     with pytest.raises(TimeoutError, match=job.result_id):

@@ -24,7 +24,10 @@ from django_repid import (
     RouterDefaults,
     default_serializer,
 )
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 class Colour(Enum):
@@ -64,7 +67,7 @@ DAY, PRICE, WHO = date(2024, 1, 2), Decimal("1.10"), UUID(int=7)
 def test_rich_types_reach_the_actor_as_such_and_come_back_to_be_arguments(
     kind: str, converter: Any
 ) -> None:
-    connection, router = memory(), Router(defaults=RouterDefaults(converter=converter))
+    connection, router = stores.connection(), Router(defaults=RouterDefaults(converter=converter))
     got: list[Any] = []
 
     def take(day: date, price: Decimal, who: UUID, color: Colour, point: Point) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def test_rich_types_reach_the_actor_as_such_and_come_back_to_be_arguments(
 def test_a_converter_of_ones_own_serves_an_actor_a_router_or_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
 
     def add(a: int, b: int) -> int:
         return a + b + 5
@@ -133,7 +136,7 @@ def with_money(data: Any) -> str:
 def test_a_serializer_of_ones_own_writes_arguments_and_results(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     def pay(amount: dict[str, int]) -> Any:
@@ -172,12 +175,12 @@ def test_the_serializer_of_a_connection_goes_before_the_process_own_for_argument
 @pytest.mark.parametrize("value", [b"x", {"deep": [bytearray(b"x")]}, Point(b"x")])  # type: ignore[arg-type]  # the mistake
 def test_bytes_are_refused_when_the_job_is_made(value: Any) -> None:
     with pytest.raises(InvalidJob, match=r"bytes have no form in JSON.*base64"):
-        Job("take", args={"value": value}, connection=memory())
+        Job("take", args={"value": value}, connection=stores.connection())
 
 
 @pytest.mark.parametrize("converter", [BasicConverter, PydanticConverter])
 def test_what_does_not_fit_fails_for_good_and_names_the_parameter(converter: Any) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(converter=converter)
     def take(day: date) -> None: ...

@@ -24,8 +24,11 @@ from django_repid import (
     Worker,
 )
 from django_repid.worker.dependency_pool import current_pool, dependency_pool
+from tests import stores
 from tests.worker import elsewhere
-from tests.worker.kit import burst, during, memory
+from tests.worker.kit import burst, during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 CALLS: list[str] = []
 
@@ -55,7 +58,7 @@ def shout(
 
 def run(fn: Any, connection: Connection | None = None, **terms: Any) -> ResultBucket:
     """Run a job of an actor once; return its result."""
-    connection, router = connection or memory(), Router()
+    connection, router = connection or stores.connection(), Router()
     router.actor(name="it", converter=terms.pop("converter", None))(fn)
     job = Job("it", connection=connection, **terms)
     job.enqueue_sync()
@@ -92,7 +95,7 @@ def test_dependencies_and_theirs_are_made_and_each_once(actor: Any, converter: A
 
 
 def test_each_run_of_a_job_makes_its_own() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     router.actor(name="it")(async_actor)
     Job.enqueue_many_sync(Job("it", args={"n": n}, connection=connection) for n in range(3))
     burst(connection, router)
@@ -204,7 +207,7 @@ def test_arguments_are_looked_at_before_anything_is_made() -> None:
 
 
 def test_an_override_counts_from_the_next_job_on_also_with_dependencies_of_its_own() -> None:
-    depends, router, connection = Depends(world), Router(), memory()
+    depends, router, connection = Depends(world), Router(), stores.connection()
 
     @router.actor
     async def it(dep: Annotated[str, depends]) -> str:
@@ -292,7 +295,7 @@ def test_what_fails_there_is_a_failure_of_the_job() -> None:
 def test_a_process_that_dies_fails_a_try_and_the_next_try_gets_another(
     sync: bool, tmp_path: Path
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     died = Depends(elsewhere.die_once, run_in_process=True)
 
     def on_thread(folder: str, dep: Annotated[int, died]) -> int:
@@ -314,7 +317,7 @@ def test_a_process_that_dies_fails_a_try_and_the_next_try_gets_another(
 
 @pytest.mark.parametrize("sync", [True, False])
 def test_a_worker_that_ends_does_not_wait_for_what_hangs_there(sync: bool, tmp_path: Path) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     hangs = Depends(elsewhere.hang, run_in_process=True)
 
     def on_thread(folder: str, dep: Annotated[None, hangs]) -> None: ...

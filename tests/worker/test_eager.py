@@ -20,7 +20,10 @@ from django_repid import (
     Worker,
 )
 from django_repid.core.message import StoredMessage
-from tests.worker.kit import burst, during, memory
+from tests import stores
+from tests.worker.kit import burst, during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 #: Verbs after which the job's message is not due any more.
 SETTLED = ["ack", "nack", "retry", "force_retry"]
@@ -58,7 +61,7 @@ def run(
     fn: Callable[..., Any], connection: Connection | None = None, **terms: Any
 ) -> tuple[Connection, StoredMessage | None]:
     """Run a job of an actor once; return what is left of its message."""
-    connection, router = connection or memory(), Router()
+    connection, router = connection or stores.connection(), Router()
     router.actor(name="it")(fn)
     job = Job("it", id_="one", connection=connection, **{"result_id": "r", **terms})
     job.enqueue_sync()
@@ -143,7 +146,7 @@ def test_a_retry_without_retries_left_is_an_error_in_the_actor(sync: bool) -> No
 
 
 def test_a_retry_goes_by_the_actor_s_policy_unless_it_says() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(retry_policy=lambda retry_number=1: timedelta(minutes=retry_number), retries=3)
     async def it(msg: MessageDependency) -> None:
@@ -167,7 +170,7 @@ def test_a_reschedule_starts_over_at_once() -> None:
             await msg.reschedule()
         return len(seen)
 
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     router.actor(it)
     job = Job(it, connection=connection)
     job.enqueue_sync()
@@ -269,7 +272,7 @@ def test_a_result_that_cannot_be_stored_fails_at_once() -> None:
                 seen.append(str(error))
         await msg.ack()
 
-    connection, left = run(it, memory(payload_limit_bytes=50))
+    connection, left = run(it, stores.connection(payload_limit_bytes=50))
     assert left is None
     assert len(seen) == 2
     assert connection.result("r") is None
@@ -307,7 +310,7 @@ def test_where_a_job_stores_no_result_none_can_be_set() -> None:
 @pytest.mark.parametrize("verb", SETTLED)
 def test_callbacks_are_called_in_order_before_the_attempt_ends(sync: bool, verb: str) -> None:
     called: list[Any] = []
-    connection = memory()
+    connection = stores.connection()
 
     async def later() -> None:
         await asyncio.sleep(0)
@@ -500,7 +503,7 @@ def test_a_dependency_can_answer_for_the_actor() -> None:
 
 def test_subscribers_hear_the_verb_and_how_it_went() -> None:
     heard: list[str] = []
-    connection = memory()
+    connection = stores.connection()
 
     def after_actor_run(result: Any) -> None:
         heard.append(f"run {result.success} {result.answer.verb}")
@@ -521,7 +524,7 @@ def test_subscribers_hear_the_verb_and_how_it_went() -> None:
 
 
 def test_a_job_that_was_asked_to_stop_is_not_tried_again() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     running = asyncio.Event()
 
     @router.actor
@@ -544,7 +547,7 @@ def test_a_job_that_was_asked_to_stop_is_not_tried_again() -> None:
 
 
 def memory_with_fast_beats(connection: Connection) -> Connection:
-    connection.options = memory(beat_seconds=0.1).options
+    connection.options = stores.connection(beat_seconds=0.1).options
     return connection
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_repid import (
     BrokerUnavailable,
@@ -20,7 +21,9 @@ from django_repid import (
     Worker,
 )
 from django_repid.worker import health
-from tests.worker.kit import memory
+from tests import stores
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 HERE = HealthCheckServerSettings(address="127.0.0.1", port=0)
 
@@ -51,14 +54,14 @@ def beside_server(look: Callable[[HealthCheckServer], None]) -> None:
         finally:
             await server.stop()
 
-    asyncio.run(play())
+    stores.run(play())
 
 
 def beside_worker(look: Callable[[int], None], router: Router, connection: object = None) -> None:
     async def play() -> None:
         worker = Worker(
             [router],
-            connection=connection or memory(),  # type: ignore[arg-type]  # a connection, if any
+            connection=connection or stores.connection(),  # type: ignore[arg-type]  # a connection, if any
             handle_signals=(),
             run_health_check_server=True,
             health_check_server_settings=HERE,
@@ -67,12 +70,12 @@ def beside_worker(look: Callable[[int], None], router: Router, connection: objec
         while worker.health_check_server is None or not worker.health_check_server.port:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.01)
         try:
-            await asyncio.to_thread(look, worker.health_check_server.port)
+            await sync_to_async(look)(worker.health_check_server.port)
         finally:
             worker.stop()
             await running
 
-    asyncio.run(play())
+    stores.run(play())
 
 
 @pytest.fixture
@@ -166,11 +169,11 @@ def test_a_port_that_is_taken_is_said() -> None:
         settings = HealthCheckServerSettings("127.0.0.1", other.getsockname()[1])
 
         with pytest.raises(ConfigurationError, match="cannot listen on 127"):
-            asyncio.run(HealthCheckServer(settings).start())
+            stores.run(HealthCheckServer(settings).start())
 
 
 def test_a_worker_is_ready_also_while_an_actor_blocks_its_loop(router: Router) -> None:
-    connection = memory()
+    connection = stores.connection()
 
     def look(port: int) -> None:
         until(port, 200)
@@ -186,7 +189,7 @@ def test_a_worker_is_ready_also_while_an_actor_blocks_its_loop(router: Router) -
 def test_a_store_that_is_away_makes_it_unready_and_not_dead(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     away = threading.Event()
     claim = connection.message_broker.claim
 

@@ -14,14 +14,14 @@ from django_repid.worker.identity import describe, lives
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.schedules import Schedules
 from django_repid.worker.statistics import Statistics
-from tests.worker.kit import memory
+from tests import stores
 
 
 class Scene:
     """A janitor, a silent peer with one running job, and a clock to turn."""
 
     def __init__(self, strangers: dict[str, str] | None = None) -> None:
-        self.connection = memory(silence_seconds=15, beat_seconds=5)
+        self.connection = stores.connection(silence_seconds=15, beat_seconds=5)
         self.broker = self.connection.message_broker
         self.stage = Stage(self.connection)  # its worker is the silent peer
         self.now = 1000.0

@@ -20,7 +20,10 @@ from django_repid import (
 )
 from django_repid.core.claims import Claim
 from django_repid.core.protocols import BucketBroker
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 class Odd(BaseException):
@@ -36,7 +39,7 @@ def outcome(job: Job) -> str | None:
 @pytest.mark.parametrize("error", [Odd, asyncio.CancelledError, SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_whatever_an_actor_raises_is_its_failure(kind: str, error: type[BaseException]) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     def raise_it() -> None:
         raise error
@@ -53,7 +56,7 @@ def test_whatever_an_actor_raises_is_its_failure(kind: str, error: type[BaseExce
 
 
 def test_an_actor_that_cancels_its_own_task_has_failed() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     runs: list[int] = []
 
     @router.actor
@@ -78,7 +81,7 @@ def test_an_actor_that_cancels_its_own_task_has_failed() -> None:
     ids=["a number", "an error"],
 )
 def test_a_retry_policy_that_is_wrong_is_replaced_by_the_default(policy: Any) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(retries=1, retry_policy=policy)
     async def fail() -> None:
@@ -92,7 +95,7 @@ def test_a_retry_policy_that_is_wrong_is_replaced_by_the_default(policy: Any) ->
 
 
 def test_a_policy_may_not_go_back_in_time() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(retries=1, retry_policy=lambda retry_number=1: timedelta(days=-9))
     async def fail() -> None:
@@ -108,7 +111,7 @@ def test_a_policy_may_not_go_back_in_time() -> None:
 def test_a_claim_that_comes_in_after_the_stop_is_handed_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     ran: list[int] = []
     claiming, go_on = threading.Event(), threading.Event()
 
@@ -136,7 +139,7 @@ def test_a_claim_that_comes_in_after_the_stop_is_handed_back(
         go_on.set()
         await asyncio.wait_for(running, 10)
 
-    asyncio.run(play())
+    stores.run(play())
 
     assert ran == []
     assert len(broker.browse("default", MessageCategory.NORMAL)) == 3
@@ -146,7 +149,7 @@ def test_a_claim_that_comes_in_after_the_stop_is_handed_back(
 def test_an_error_of_the_store_that_nobody_knows_only_delays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def work() -> None: ...

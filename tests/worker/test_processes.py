@@ -26,7 +26,8 @@ from django_repid import (
 )
 from django_repid.core.errors import ConfigurationError
 from django_repid.worker import cell, cell_process
-from tests.worker.kit import burst, during, memory
+from tests import stores
+from tests.worker.kit import burst, during
 
 router = Router(defaults=RouterDefaults(run_in_process=True))
 _hoard: list[bytearray] = []
@@ -152,7 +153,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_jobs_run_in_a_child_that_stays_warm_and_the_others_where_they_always_do() -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [enqueued(connection, "pid") for _ in range(5)]
     others = [enqueued(connection, name) for name in ("at_home", "on_loop")]
 
@@ -165,7 +166,7 @@ def test_jobs_run_in_a_child_that_stays_warm_and_the_others_where_they_always_do
 
 
 def test_as_many_run_at_once_as_there_are_processes(tmp_path: Path) -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [enqueued(connection, "meet", folder=str(tmp_path), number=n) for n in range(2)]
 
     burst(connection, router, actor_processes=2)
@@ -174,7 +175,7 @@ def test_as_many_run_at_once_as_there_are_processes(tmp_path: Path) -> None:
 
 
 def test_no_more_processes_are_started_than_jobs_wait() -> None:
-    connection = memory()
+    connection = stores.connection()
 
     async def scene(_: Worker) -> set[int]:
         found = set()
@@ -188,7 +189,7 @@ def test_no_more_processes_are_started_than_jobs_wait() -> None:
 
 
 def test_a_child_is_in_no_group_of_the_terminal_s() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = enqueued(connection, "group")
 
     burst(connection, router)
@@ -199,7 +200,7 @@ def test_a_child_is_in_no_group_of_the_terminal_s() -> None:
 def test_a_timeout_kills_the_process_that_holds_its_gil_and_what_it_started(
     tmp_path: Path,
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job(
         "backtrack",
         args={"folder": str(tmp_path)},
@@ -220,7 +221,7 @@ def test_a_timeout_kills_the_process_that_holds_its_gil_and_what_it_started(
 
 
 def test_a_timeout_costs_a_try_and_the_job_may_succeed_with_the_next(tmp_path: Path) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job(
         "backtrack",
         args={"folder": str(tmp_path)},
@@ -242,7 +243,7 @@ def test_a_timeout_costs_a_try_and_the_job_may_succeed_with_the_next(tmp_path: P
 def test_one_that_kills_its_process_is_quarantined_after_three_and_the_others_go_on(
     how: str, said: str
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = enqueued(connection, "die", how=how)
     others = [enqueued(connection, "pid") for _ in range(20)]
 
@@ -259,7 +260,7 @@ def test_one_that_kills_its_process_is_quarantined_after_three_and_the_others_go
 
 
 def test_one_that_killed_its_process_is_the_only_suspect() -> None:
-    connection = memory()
+    connection = stores.connection()
     enqueued(connection, "die", how="exit")
 
     burst(connection, router)
@@ -269,7 +270,7 @@ def test_one_that_killed_its_process_is_the_only_suspect() -> None:
 
 
 def test_a_cancelled_job_is_killed_and_its_outcome_says_so(tmp_path: Path) -> None:
-    connection = memory(beat_seconds=0.1)
+    connection = stores.connection(beat_seconds=0.1)
     job = Job("backtrack", args={"folder": str(tmp_path)}, connection=connection)
 
     async def scene(_: Worker) -> None:
@@ -286,7 +287,7 @@ def test_a_cancelled_job_is_killed_and_its_outcome_says_so(tmp_path: Path) -> No
 
 
 def test_a_shutdown_hands_back_as_it_was_what_outlasts_the_grace(tmp_path: Path) -> None:
-    connection = memory()
+    connection = stores.connection()
 
     async def scene(_: Worker) -> float:
         await Job("backtrack", args={"folder": str(tmp_path)}, connection=connection).enqueue()
@@ -307,7 +308,7 @@ def test_a_process_that_is_frozen_while_it_waits_is_replaced_and_no_job_suffers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cell_process, "_ANSWER_SECONDS", 0.3)
-    connection = memory()
+    connection = stores.connection()
     args = {"text": "x" * 500_000}  # more than a pipe holds
 
     async def scene(_: Worker) -> None:
@@ -322,7 +323,7 @@ def test_a_process_that_is_frozen_while_it_waits_is_replaced_and_no_job_suffers(
 
 
 def test_a_failure_comes_with_the_traceback_of_its_process_and_without_secrets() -> None:
-    connection = memory()
+    connection = stores.connection()
     seen: list[Any] = []
     connection.middleware.add_subscriber(seen_by(seen))
     job = enqueued(connection, "fail", password="hunter2")
@@ -344,7 +345,7 @@ def seen_by(seen: list[Any]) -> Any:
 
 
 def test_an_exit_is_a_failure_of_the_job_and_the_process_goes_on() -> None:
-    connection = memory()
+    connection = stores.connection()
     exiting, first, second = (enqueued(connection, one) for one in ("leave", "pid", "pid"))
 
     burst(connection, router, actor_processes=1)
@@ -354,7 +355,7 @@ def test_an_exit_is_a_failure_of_the_job_and_the_process_goes_on() -> None:
 
 
 def test_what_it_prints_goes_to_the_worker_s_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = enqueued(connection, "talk", text="to whom it may concern")
 
     burst(connection, router)
@@ -364,7 +365,7 @@ def test_what_it_prints_goes_to_the_worker_s_stderr(capfd: pytest.CaptureFixture
 
 
 def test_one_that_writes_into_the_worker_s_pipe_has_killed_its_process() -> None:
-    connection = memory()
+    connection = stores.connection()
     enqueued(connection, "babble")
 
     burst(connection, router)
@@ -374,7 +375,7 @@ def test_one_that_writes_into_the_worker_s_pipe_has_killed_its_process() -> None
 
 
 def test_another_process_takes_over_after_so_many_jobs() -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [enqueued(connection, "pid") for _ in range(6)]
 
     burst(connection, router, actor_processes=1, child_jobs_limit=2)
@@ -386,7 +387,7 @@ def test_another_process_takes_over_after_so_many_jobs() -> None:
 def test_a_process_that_leaks_is_replaced_once_it_is_above_its_limit(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     jobs = [enqueued(connection, "leak", megabytes=100) for _ in range(6)]
 
     with caplog.at_level(logging.INFO, "django_repid"):
@@ -402,7 +403,7 @@ def test_a_job_whose_process_cannot_start_waits_and_is_not_blamed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cell_process, "_BOOT", "raise SystemExit(3)")
-    connection = memory()
+    connection = stores.connection()
     enqueued(connection, "pid")
 
     assert burst(connection, router) == 0
@@ -418,7 +419,7 @@ def test_an_actor_that_the_process_does_not_find_has_failed(
     monkeypatch.setattr(at_home, "__qualname__", "gone")
     own = Router()
     own.actor(name="elsewhere", run_in_process=True)(at_home)
-    connection = memory()
+    connection = stores.connection()
     job = enqueued(connection, "elsewhere")
 
     burst(connection, own)
@@ -447,11 +448,11 @@ def test_an_actor_of_a_script_is_refused_when_the_worker_starts(
     own.actor(run_in_process=True)(at_home)
 
     with pytest.raises(ConfigurationError, match=r"__main__\.at_home.*move it out of the script"):
-        burst(memory(), own)
+        burst(stores.connection(), own)
 
 
 @pytest.mark.parametrize("what", ["actor_processes", "child_jobs_limit", "child_memory_limit_mb"])
 def test_limits_of_processes_below_one_are_refused(what: str) -> None:
     terms: dict[str, Any] = {what: 0}
     with pytest.raises(ConfigurationError, match=f"{what} must be greater than 0, not 0"):
-        Worker([router], connection=memory(), handle_signals=(), **terms)
+        Worker([router], connection=stores.connection(), handle_signals=(), **terms)

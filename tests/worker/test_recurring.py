@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_repid import Connection, Job, MessageCategory, Queue, Router
 from django_repid.core.errors import Quarantined
@@ -15,7 +16,10 @@ from django_repid.core.message import MessageState, StoredMessage
 from django_repid.core.outcome import Bench
 from django_repid.core.suspicion import CONVICTED
 from django_repid.core.verdict import crashed
-from tests.worker.kit import burst, during, memory
+from tests import stores
+from tests.worker.kit import burst, during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 HOUR = timedelta(hours=1)
 LONG = 20.0
@@ -26,15 +30,10 @@ def there(connection: Connection) -> StoredMessage:
     return found
 
 
-def change(connection: Connection, **fields: Any) -> None:
-    broker: Any = connection.message_broker
-    broker._put(replace(there(connection), **fields))
-
-
 def make_due(connection: Connection, late: timedelta = timedelta(0)) -> int:
     """Let the next occurrence be due already; return it."""
     due = connection.message_broker.now_us() - late // timedelta(microseconds=1)
-    change(connection, run_at=due, due_at=due, tick=due)
+    stores.change(connection, "tick", run_at=due, due_at=due, tick=due)
     return due
 
 
@@ -63,14 +62,14 @@ def needs(what: str) -> str:
 
 
 def test_it_is_not_due_before_its_first_occurrence() -> None:
-    connection = memory()
+    connection = stores.connection()
     hourly(connection)
 
     assert burst(connection, router) == 0
 
 
 def test_it_comes_again_and_again() -> None:
-    connection, times = memory(), threading.Semaphore(0)
+    connection, times = stores.connection(), threading.Semaphore(0)
     own = Router()
 
     @own.actor
@@ -88,7 +87,7 @@ def test_it_comes_again_and_again() -> None:
 
 
 def test_a_missed_occurrence_comes_once_and_late_and_keeps_to_the_grid() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = hourly(connection)
     due = make_due(connection, late=timedelta(hours=5, minutes=20))
 
@@ -99,12 +98,12 @@ def test_a_missed_occurrence_comes_once_and_late_and_keeps_to_the_grid() -> None
 
 
 def test_what_comes_due_while_one_runs_follows_at_once() -> None:
-    connection, ran = memory(), []
+    connection, ran = stores.connection(), []
     own = Router()
 
     @own.actor
     async def tick() -> None:
-        ran.append(there(connection).tick)
+        ran.append((await sync_to_async(there)(connection)).tick)
         if len(ran) == 1:
             await asyncio.sleep(1.2)
 
@@ -119,7 +118,7 @@ def test_what_comes_due_while_one_runs_follows_at_once() -> None:
 def test_a_failure_for_good_is_kept_and_the_next_occurrence_follows(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = hourly(connection, "fail")
     make_due(connection)
 
@@ -133,7 +132,7 @@ def test_a_failure_for_good_is_kept_and_the_next_occurrence_follows(
 
 
 def test_further_tries_come_before_the_next_occurrence() -> None:
-    connection = memory()
+    connection = stores.connection()
     hourly(connection, "fail", retries=1)
     due = make_due(connection)
 
@@ -155,7 +154,7 @@ def test_further_tries_come_before_the_next_occurrence() -> None:
 def test_an_occurrence_that_cannot_start_is_followed_by_the_next(
     terms: dict[str, Any], late: timedelta, exception: str
 ) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = hourly(connection, **terms)
     due = make_due(connection, late=late)
 
@@ -166,7 +165,7 @@ def test_an_occurrence_that_cannot_start_is_followed_by_the_next(
 
 
 def test_quarantine_pauses_it_and_a_reschedule_lets_it_go_on() -> None:
-    connection = memory()
+    connection = stores.connection()
     own = Router()
 
     @own.actor
@@ -189,7 +188,7 @@ def test_quarantine_pauses_it_and_a_reschedule_lets_it_go_on() -> None:
         async for message in queue.get_messages(category=MessageCategory.DEAD):
             await message.reschedule()
 
-    asyncio.run(revive())
+    stores.run(revive())
     again = there(connection)
     assert again.state is MessageState.READY
     assert again.tick is not None
@@ -197,7 +196,7 @@ def test_quarantine_pauses_it_and_a_reschedule_lets_it_go_on() -> None:
 
 
 def test_cancelling_one_that_waits_ends_it() -> None:
-    connection = memory()
+    connection = stores.connection()
     job = hourly(connection)
 
     assert job.cancel_sync()
@@ -207,7 +206,7 @@ def test_cancelling_one_that_waits_ends_it() -> None:
 
 
 def test_cancelling_one_that_runs_ends_it() -> None:
-    connection, began = memory(beat_seconds=0.05), threading.Event()
+    connection, began = stores.connection(beat_seconds=0.05), threading.Event()
     own = Router()
 
     @own.actor
@@ -219,10 +218,14 @@ def test_cancelling_one_that_runs_ends_it() -> None:
     job.enqueue_sync()
     make_due(connection)
 
+    @sync_to_async
+    def found() -> bool:
+        return bool(connection.message_broker.find(["tick"]))
+
     async def scene(_: Any) -> None:
         assert await asyncio.to_thread(began.wait, LONG)
         assert await job.cancel()
-        while connection.message_broker.find(["tick"]):  # noqa: ASYNC110 - in memory
+        while await found():  # noqa: ASYNC110 - the store sets no event
             await asyncio.sleep(0.01)
 
     during(connection, own, scene)
@@ -230,7 +233,7 @@ def test_cancelling_one_that_runs_ends_it() -> None:
 
 
 def test_an_enqueue_while_it_runs_is_told_of_no_duplicate() -> None:
-    connection = memory()
+    connection = stores.connection()
     hourly(connection)
     make_due(connection)
     connection.message_broker.seize("tick", [MessageState.READY])
@@ -242,7 +245,7 @@ def test_an_enqueue_while_it_runs_is_told_of_no_duplicate() -> None:
 
 def test_its_parameters_say_when_it_comes() -> None:
     until = datetime(2077, 1, 1, tzinfo=UTC)
-    connection = memory()
+    connection = stores.connection()
     receipt = Job(
         "work", id_="tick", cron="0 12 * * *", deferred_until=until, connection=connection
     ).enqueue_sync()
@@ -253,7 +256,7 @@ def test_its_parameters_say_when_it_comes() -> None:
 
 
 def test_a_declared_schedule_runs() -> None:
-    connection, ran = memory(), threading.Event()
+    connection, ran = stores.connection(), threading.Event()
     own = Router()
 
     @own.actor(deferred_by=timedelta(seconds=1))

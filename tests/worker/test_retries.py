@@ -1,7 +1,6 @@
 """Failures that are tried again, or not, by a worker: on its loop, its threads, in a cell."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,10 @@ import pytest
 from django_repid import Job, MessageCategory, RetryAfter, Router
 from django_repid.core.connection import Connection
 from django_repid.core.suspicion import ISOLATED
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 AT = datetime(2051, 1, 2, tzinfo=UTC)
 router = Router()
@@ -42,8 +44,7 @@ async def called_too_often_async() -> None:
 
 
 def suspected(connection: Connection, key: Any) -> None:
-    broker: Any = connection.message_broker
-    broker._messages[key.pk] = replace(broker._messages[key.pk], suspicion=ISOLATED)
+    stores.change(connection, key.id_, suspicion=ISOLATED)
 
 
 def browse(connection: Connection, category: MessageCategory) -> list[Any]:
@@ -53,7 +54,7 @@ def browse(connection: Connection, category: MessageCategory) -> list[Any]:
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize("name", ["wrong", "wrong-async"])
 def test_what_retry_on_does_not_name_fails_for_good_at_once(name: str, isolated: bool) -> None:
-    connection = memory()
+    connection = stores.connection()
     job = Job(name, retries=5, connection=connection)
     key = job.enqueue_sync().key
     if isolated:
@@ -68,7 +69,7 @@ def test_what_retry_on_does_not_name_fails_for_good_at_once(name: str, isolated:
 
 @pytest.mark.parametrize("isolated", [False, True])
 def test_a_timeout_can_be_given_up_on(isolated: bool) -> None:
-    connection = memory()
+    connection = stores.connection()
     key = Job(slow, connection=connection).enqueue_sync().key
     if isolated:
         suspected(connection, key)
@@ -82,7 +83,7 @@ def test_a_timeout_can_be_given_up_on(isolated: bool) -> None:
 @pytest.mark.parametrize("isolated", [False, True])
 @pytest.mark.parametrize("name", ["called-too-often-async", "called_too_often"])
 def test_retry_after_is_when_the_next_try_is(name: str, isolated: bool) -> None:
-    connection = memory()
+    connection = stores.connection()
     key = Job(name, retries=5, connection=connection).enqueue_sync().key
     if isolated:
         suspected(connection, key)

@@ -19,7 +19,10 @@ from django_repid import (
     Worker,
 )
 from django_repid.core.clock import utc_now
-from tests.worker.kit import burst, during, memory
+from tests import stores
+from tests.worker.kit import burst, during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def result(job: Job) -> ResultBucket:
@@ -29,7 +32,7 @@ def result(job: Job) -> ResultBucket:
 
 
 def test_async_and_sync_actors_run_and_their_results_are_stored() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def double(n: int) -> int:
@@ -51,7 +54,7 @@ def test_async_and_sync_actors_run_and_their_results_are_stored() -> None:
 
 
 def test_a_failing_job_is_tried_again_and_then_dies_with_its_reason() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     calls: list[int] = []
 
     @router.actor(retries=2, retry_policy=lambda retry_number=1: timedelta(0))
@@ -71,13 +74,13 @@ def test_a_failing_job_is_tried_again_and_then_dies_with_its_reason() -> None:
         queue = Queue("default", connection)
         return [m async for m in queue.get_messages(category=MessageCategory.DEAD)]
 
-    (message,) = asyncio.run(dead())
+    (message,) = stores.run(dead())
     assert message.dead_reason == "ValueError: no luck"
     assert message.parameters.retries.already_tried == 3
 
 
 def test_a_retried_job_that_succeeds_leaves_only_its_success() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     calls: list[int] = []
 
     @router.actor(retries=5, retry_policy=lambda retry_number=1: timedelta(0))
@@ -95,7 +98,7 @@ def test_a_retried_job_that_succeeds_leaves_only_its_success() -> None:
 
 
 def test_the_default_back_off_puts_a_retry_off_by_ten_seconds_and_more() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(retries=1)
     async def fail() -> None:
@@ -113,7 +116,7 @@ def test_the_default_back_off_puts_a_retry_off_by_ten_seconds_and_more() -> None
 
 
 def test_an_async_actor_is_cancelled_at_its_timeout() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     cancelled = threading.Event()
 
     @router.actor(timeout=timedelta(seconds=1))
@@ -134,7 +137,7 @@ def test_an_async_actor_is_cancelled_at_its_timeout() -> None:
 
 
 def test_whatever_an_async_actor_raises_when_its_time_is_up_it_has_overrun() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(timeout=timedelta(seconds=1))
     async def hang() -> None:
@@ -151,7 +154,7 @@ def test_whatever_an_async_actor_raises_when_its_time_is_up_it_has_overrun() -> 
 
 
 def test_each_of_many_timeouts_is_kept() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def hang() -> None:
@@ -177,7 +180,7 @@ def test_each_of_many_timeouts_is_kept() -> None:
 def test_a_sync_actor_that_overruns_is_given_up_and_its_late_result_ignored(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     let_go, late = threading.Event(), threading.Event()
 
     @router.actor(timeout=timedelta(seconds=1))
@@ -209,7 +212,7 @@ def test_a_sync_actor_that_overruns_is_given_up_and_its_late_result_ignored(
 
 
 def test_a_worker_never_takes_more_than_its_limit() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def work() -> None: ...
@@ -217,14 +220,14 @@ def test_a_worker_never_takes_more_than_its_limit() -> None:
     Job.enqueue_many_sync([Job(work, connection=connection) for _ in range(5)])
     worker = Worker([router], messages_limit=2, connection=connection, handle_signals=())
 
-    assert asyncio.run(worker.run()).processed == 2
-    assert asyncio.run(worker.run()).processed == 2
+    assert stores.run(worker.run()).processed == 2
+    assert stores.run(worker.run()).processed == 2
     left = connection.message_broker.browse("default", MessageCategory.NORMAL)
     assert len(left) == 1
 
 
 def test_no_more_async_actors_than_the_limit_run_at_once() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     running = 0
     most = 0
 
@@ -243,7 +246,7 @@ def test_no_more_async_actors_than_the_limit_run_at_once() -> None:
 
 
 def test_a_deferred_job_runs_when_it_is_due() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def now() -> int:
@@ -259,7 +262,7 @@ def test_a_deferred_job_runs_when_it_is_due() -> None:
 
 
 def test_a_job_not_started_within_its_ttl_dies() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def work() -> None: ...
@@ -277,7 +280,7 @@ def test_a_job_not_started_within_its_ttl_dies() -> None:
 
 
 def test_bad_arguments_fail_for_good_whatever_retries_are_left() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(retries=9)
     async def add(a: int, b: int) -> int:
@@ -292,7 +295,7 @@ def test_bad_arguments_fail_for_good_whatever_retries_are_left() -> None:
 
 @pytest.mark.parametrize("value", [object(), float("nan"), b"bytes", {"x": {1, (2,)}}])
 def test_a_result_that_cannot_be_stored_fails_for_good(value: object) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     calls: list[int] = []
 
     @router.actor(retries=9)
@@ -309,7 +312,7 @@ def test_a_result_that_cannot_be_stored_fails_for_good(value: object) -> None:
 
 
 def test_a_result_larger_than_the_limit_fails_for_good() -> None:
-    connection, router = memory(payload_limit_bytes=100), Router()
+    connection, router = stores.connection(payload_limit_bytes=100), Router()
 
     @router.actor
     async def big() -> str:
@@ -324,7 +327,7 @@ def test_a_result_larger_than_the_limit_fails_for_good() -> None:
 
 
 def test_an_exit_in_an_actor_is_its_own_failure() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def leave() -> None:
@@ -342,7 +345,7 @@ def test_an_exit_in_an_actor_is_its_own_failure() -> None:
 
 
 def test_a_job_of_an_unknown_actor_waits() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def known() -> None: ...
@@ -356,7 +359,7 @@ def test_a_job_of_an_unknown_actor_waits() -> None:
 
 
 def test_only_its_queues_are_served() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def work() -> None: ...
@@ -378,18 +381,18 @@ def test_two_actors_of_one_name_are_refused() -> None:
     async def second() -> None: ...
 
     with pytest.raises(Exception, match=r"same.*first.*second") as caught:
-        Worker([one, two], connection=memory())
+        Worker([one, two], connection=stores.connection())
     assert type(caught.value).__name__ == "ActorConflict"
 
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(limit: int) -> None:
     with pytest.raises(ConfigurationError, match="messages_limit"):
-        Worker([], messages_limit=limit, connection=memory())
+        Worker([], messages_limit=limit, connection=stores.connection())
 
 
 def test_middlewares_see_the_way_of_a_job() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     seen: list[str] = []
 
     class Spy:

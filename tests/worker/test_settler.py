@@ -8,12 +8,12 @@ from django_repid.core.settlement import Settlement
 from django_repid.testing.contract.kit import Stage, ack, new
 from django_repid.worker import settler as module
 from django_repid.worker.settler import Settler
-from tests.worker.kit import memory
+from tests import stores
 
 
 @pytest.fixture
 def stage() -> Stage:
-    return Stage(memory())
+    return Stage(stores.connection())
 
 
 def ends(stage: Stage, count: int) -> list[Settlement]:
@@ -24,7 +24,7 @@ def ends(stage: Stage, count: int) -> list[Settlement]:
 def settler_with(stage: Stage, pending: list[Settlement]) -> Settler:
     settler = Settler(stage.connection)
     settler.pending = list(pending)
-    settler.in_hand = {end.message.key.pk or 0 for end in pending}
+    settler.in_hand = {end.message.key.pk or 0: end.message.key.lease for end in pending}
     return settler
 
 
@@ -36,7 +36,7 @@ def test_an_end_that_was_written_elsewhere_drops_none_that_is_to_be_written(stag
     settler.written([elsewhere], frozenset())
 
     assert settler.pending == [pending]
-    assert settler.in_hand == {pending.message.key.pk}
+    assert set(settler.in_hand) == {pending.message.key.pk}
     assert settler.processed == 1
 
 
@@ -63,7 +63,7 @@ def test_a_locked_row_is_put_by_alone_and_tried_again(
     settler._try_again_at = 0.0
     settler.try_again()
     settler.settle()
-    assert (settler.is_done, settler.processed, settler.in_hand) == (True, 5, set())
+    assert (settler.is_done, settler.processed, settler.in_hand) == (True, 5, {})
 
 
 def test_a_whole_table_that_is_locked_is_an_outage(
@@ -133,3 +133,22 @@ def test_a_death_is_told_once_also_when_the_answer_to_it_was_lost(stage: Stage) 
     settler.written([*dead, fine], keys)
 
     assert sorted(map(id, told)) == sorted(map(id, dead[:2]))
+
+
+def test_a_stale_end_and_a_live_one_of_the_same_job_are_told_apart(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    (stale,) = ends(stage, 1)
+    stage.broker.give_back(stage.worker_id, ())
+    (live,) = [ack(message) for message in stage.claim()]
+    assert stale.message.key.pk == live.message.key.pk
+    settler = settler_with(stage, [live])
+
+    settler.written([stale], frozenset({stale.message.key.pk or 0}))
+    assert set(settler.in_hand) == {live.message.key.pk}
+    settler.pending = [stale, live]
+    settler.settle()
+
+    assert (settler.is_done, settler.processed, settler.in_hand) == (True, 1, {})
+    assert caplog.text.count("LeaseLost") == 2
+    assert stage.connection.message_broker.find([live.message.key.id_]) == []

@@ -6,13 +6,17 @@ import threading
 import time
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from django_repid import Job, MessageCategory, Router, Worker
-from tests.worker.kit import during, memory
+from tests import stores
+from tests.worker.kit import during
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def test_what_runs_may_finish() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     started = threading.Event()
 
     @router.actor
@@ -36,7 +40,7 @@ def test_what_runs_may_finish() -> None:
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 def test_what_outlasts_the_grace_is_handed_back_as_it_was(kind: str) -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     started, let_go = threading.Event(), threading.Event()
 
     if kind == "async":
@@ -71,7 +75,7 @@ def test_what_outlasts_the_grace_is_handed_back_as_it_was(kind: str) -> None:
 
 
 def test_what_was_claimed_in_advance_is_handed_back_at_once() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     started, let_go = threading.Event(), threading.Event()
 
     @router.actor
@@ -99,7 +103,7 @@ def test_what_was_claimed_in_advance_is_handed_back_at_once() -> None:
 
 
 def test_a_second_stop_does_not_wait_for_the_grace() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
     started = threading.Event()
 
     @router.actor
@@ -120,7 +124,7 @@ def test_a_second_stop_does_not_wait_for_the_grace() -> None:
 
 
 def test_a_worker_leaves_the_roster() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor
     async def work() -> None: ...
@@ -129,7 +133,7 @@ def test_a_worker_leaves_the_roster() -> None:
         job = Job(work, connection=connection)
         await job.enqueue()
         await job.wait(10)
-        return len(connection.message_broker.peers(0))
+        return len(await sync_to_async(connection.message_broker.peers)(0))
 
     assert during(connection, router, scene) == 1
     assert connection.message_broker.peers(0) == []
@@ -138,7 +142,7 @@ def test_a_worker_leaves_the_roster() -> None:
 def test_a_worker_that_was_declared_dead_goes_on_under_a_new_id(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    connection, router = memory(beat_seconds=0.05), Router()
+    connection, router = stores.connection(beat_seconds=0.05), Router()
     started, let_go = threading.Event(), threading.Event()
 
     @router.actor
@@ -153,10 +157,11 @@ def test_a_worker_that_was_declared_dead_goes_on_under_a_new_id(
         broker = connection.message_broker
         await job.enqueue()
         await asyncio.to_thread(started.wait, 10)
-        (peer,) = broker.peers(0)
-        while not broker.rescue(peer.worker_id, peer.beat):
-            (peer,) = broker.peers(0)
-        while not broker.peers(0):  # noqa: ASYNC110 - the worker knows no event of the test's
+        peers, rescue = sync_to_async(broker.peers), sync_to_async(broker.rescue)
+        (peer,) = await peers(0)
+        while not await rescue(peer.worker_id, peer.beat):
+            (peer,) = await peers(0)
+        while not await peers(0):  # noqa: ASYNC110 - the worker knows no event of the test's
             await asyncio.sleep(0.01)
         let_go.set()
         return str((await job.wait(10)).value)

@@ -13,7 +13,8 @@ from django_repid.core.message import MessageState
 from django_repid.core.settlement import Settlement, again, gone
 from django_repid.testing.contract.kit import Stage, bury, new
 from django_repid.worker.statistics import Statistics
-from tests.worker.kit import burst, memory
+from tests import stores
+from tests.worker.kit import burst
 
 MINUTE = 60_000_000
 
@@ -36,7 +37,7 @@ class Scene:
         self.now = 100 * MINUTE
         self.statistics = Statistics(lambda: self.now)
         self.store: Any = Store()
-        stage = Stage(memory())
+        stage = Stage(stores.connection())
         stage.enqueue(new(queue="mail"))
         self.message = stage.claim_one()
 
@@ -119,8 +120,9 @@ def test_under_a_new_id_a_worker_counts_from_zero() -> None:
     assert scene.written(2) == [(100, 1)]
 
 
+@pytest.mark.usefixtures("each_store")
 def test_a_run_writes_its_statistics_at_its_end() -> None:
-    connection, router = memory(), Router()
+    connection, router = stores.connection(), Router()
 
     @router.actor(queue="mail")
     async def good() -> None: ...

@@ -19,6 +19,7 @@ class PostgreSQLStatements(Statements):
     """Statements for PostgreSQL 14 and newer."""
 
     writes_args_at_once = True
+    exchanges = True
     # Hidden from the planner, which else reads all running rows (of a million jobs that this index
     # has seen, until the next vacuum) to find a hundred of them by their keys.
     state_column = "state + 0"
@@ -45,9 +46,18 @@ class PostgreSQLStatements(Statements):
             )
             return found_heads(cursor.fetchall())
 
-    def at_once(self, ends: Sequence[Settlement]) -> bool:
-        """See `Statements.at_once`: what jobs that succeeded leave behind."""
-        return all(map(exchange.is_success, ends))
+    def split(
+        self, ends: Sequence[Settlement]
+    ) -> tuple[Sequence[Settlement], Sequence[Settlement]]:
+        """See `Statements.split`: it takes what jobs that succeeded leave behind."""
+        rest = [end for end in ends if not exchange.is_success(end)]
+        if not rest:
+            return ends, ()
+        quick = [end for end in ends if exchange.is_success(end)]
+        buckets = {end.result.id_ for end in rest if end.result is not None}
+        if any(end.result is not None and end.result.id_ in buckets for end in quick):
+            return (), ends  # of equal ids the last one stays, so they are written together
+        return quick, rest
 
     def exchange(
         self,

@@ -86,6 +86,8 @@ class DatabaseRoster:
             known = me.exists()
         else:
             known = bool(me.update(beat=F("beat") + 1, beat_at=self.now_us()))
+        if not known:  # declared dead, it goes on under another id, with another lock
+            self._locks.release(self._database_name, worker_id)
         mine = self._messages.filter(worker_id=worker_id, cancel_asked=True)
         asked = mine.filter(state=MessageState.RUNNING).values_list("pk", flat=True)
         return Beat(known=known, cancelled=frozenset(asked))

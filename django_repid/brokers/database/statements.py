@@ -32,6 +32,8 @@ class Statements:
     skip_locked: ClassVar[str] = " FOR UPDATE SKIP LOCKED"
     #: Whether `enqueue_with_args` is there.
     writes_args_at_once: ClassVar[bool] = False
+    #: Whether there is `exchange`, which needs no transaction around it.
+    exchanges: ClassVar[bool] = False
     #: What a bucket's INSERT does where the id is taken.
     on_taken: ClassVar[str] = "ON CONFLICT (bucket_id) DO UPDATE SET "
     #: The new row's value of a column in that clause.
@@ -70,9 +72,11 @@ class Statements:
         """Claim due messages in the caller's transaction; return their rows."""
         raise NotImplementedError
 
-    def at_once(self, ends: Sequence[Settlement]) -> bool:
-        """Whether `exchange` takes these settlements, and needs no transaction around it."""
-        return False
+    def split(
+        self, ends: Sequence[Settlement]
+    ) -> tuple[Sequence[Settlement], Sequence[Settlement]]:
+        """Return the settlements that `exchange` takes, and the others."""
+        return (), ends
 
     def exchange(
         self,

@@ -1,5 +1,7 @@
 """What all parts of a database's reader have: the broker whose rows they read."""
 
+import time
+
 from django_repid.brokers.database import DatabaseMessageBroker
 from django_repid.core.connection import Connection
 
@@ -9,6 +11,7 @@ class Access:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._asked: tuple[int, float] | None = None
 
     @property
     def alias(self) -> str:
@@ -33,5 +36,8 @@ class Access:
         return f"database {self.database}"
 
     def now_us(self) -> int:
-        """Return the database's time."""
-        return self.broker.now_us()
+        """Return the database's time; it is asked once, and goes on by this machine's clock."""
+        if self._asked is None:
+            self._asked = (self.broker.now_us(), time.monotonic())
+        then, at = self._asked
+        return then + round((time.monotonic() - at) * 1_000_000)

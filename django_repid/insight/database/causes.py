@@ -1,9 +1,10 @@
 """Failures by their rows, the newest of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from django.db.models.functions import Substr
+from django.db import connections
 
 from django_repid.core.message import MessageState
 from django_repid.insight.causes import LOOKED_AT, WINDOW_US, Cause, Causes
@@ -11,21 +12,26 @@ from django_repid.insight.database.access import Access
 from django_repid.models import Failure, Message
 
 _TEXT = 300
-_CHUNK = 500
 _QUARANTINED = "Quarantined"
 
 
 @dataclass(slots=True)
 class _Group:
-    """Failures with one cause, the newest first."""
+    """Failures with one cause; the texts are those of the newest."""
 
     topic: str
     fingerprint: str
     queue: str
-    exception: str
-    text: str
+    exception: str = ""
+    text: str = ""
+    newest: int = 0
     times: list[int] = field(default_factory=list)
-    keys: set[int] = field(default_factory=set)
+    dead: set[int] = field(default_factory=set)
+
+    def add(self, exception: str, text: str, failed_at: int) -> None:
+        if failed_at >= self.newest:
+            self.newest, self.exception, self.text = failed_at, exception, text
+        self.times.append(failed_at)
 
 
 class DatabaseCauses(Access):
@@ -33,43 +39,40 @@ class DatabaseCauses(Access):
 
     def causes(self) -> Causes:
         """See `CauseReader.causes`: rows are appended, so the newest have the highest keys."""
-        columns = (
-            "topic", "fingerprint", "queue", "exception", "beginning", "failed_at", "message_key",
-        )  # fmt: skip
-        newest = Failure.objects.using(self.database).order_by("-pk")
-        begun = newest.annotate(beginning=Substr("text", 1, _TEXT))
-        rows = list(begun.values_list(*columns)[:LOOKED_AT])
-        since = self.now_us() - WINDOW_US
+        found, since = self._newest_failures(), self.now_us() - WINDOW_US
         groups: dict[tuple[str, str, str], _Group] = {}
-        for *names, failed_at, key in rows:
+        quarantined = set()
+        complete = len(found) < LOOKED_AT
+        for topic, fingerprint, queue, exception, text, failed_at, key, dead_reason in found:
             if failed_at < since:
+                complete = True
                 continue
-            topic, fingerprint, queue, exception, text = map(str, names)
-            group = groups.setdefault(
-                (topic, fingerprint, queue), _Group(topic, fingerprint, queue, exception, text)
+            names = (topic, fingerprint, queue)
+            group = groups.setdefault(names, _Group(*names))
+            group.add(exception, text, failed_at)
+            if dead_reason is not None:
+                group.dead.add(key)
+                if dead_reason.startswith(_QUARANTINED):
+                    quarantined.add(key)
+        causes = [_cause(group) for group in groups.values()]
+        by_count = sorted(causes, key=lambda cause: (-cause.count, -cause.last))
+        return Causes(by_count, complete=complete, quarantined=len(quarantined))
+
+    def _newest_failures(self) -> list[Sequence[Any]]:
+        """Return failures, each with why its message is a dead letter now; None if it is none."""
+        with connections[self.database].cursor() as cursor:
+            cursor.execute(
+                "SELECT f.topic, f.fingerprint, f.queue, f.exception, f.beginning, f.failed_at, "
+                "f.message_key, m.dead_reason FROM (SELECT topic, fingerprint, queue, exception, "
+                "SUBSTR(text, 1, %s) AS beginning, failed_at, message_key "
+                f"FROM {Failure._meta.db_table} ORDER BY id DESC LIMIT %s) f "
+                f"LEFT JOIN {Message._meta.db_table} m ON m.id = f.message_key AND m.state = %s",
+                [_TEXT, LOOKED_AT, int(MessageState.DEAD)],
             )
-            group.times.append(failed_at)
-            group.keys.add(key)
-        dead = self._dead({key for group in groups.values() for key in group.keys})
-        found = [_cause(group, dead) for group in groups.values()]
-        return Causes(
-            sorted(found, key=lambda cause: (-cause.count, -cause.last)),
-            complete=len(rows) < LOOKED_AT or rows[-1][5] < since,
-            quarantined=sum(reason.startswith(_QUARANTINED) for reason in dead.values()),
-        )
-
-    def _dead(self, keys: Collection[int]) -> dict[int, str]:
-        """Return which messages are dead letters now, and why."""
-        wanted = sorted(keys)
-        found: dict[int, str] = {}
-        messages = Message.objects.using(self.database).filter(state=MessageState.DEAD)
-        for start in range(0, len(wanted), _CHUNK):
-            some = messages.filter(pk__in=wanted[start : start + _CHUNK])
-            found.update(some.values_list("pk", "dead_reason"))
-        return found
+            return list(cursor.fetchall())
 
 
-def _cause(group: _Group, dead: Collection[int]) -> Cause:
+def _cause(group: _Group) -> Cause:
     lines: Sequence[str] = group.text.strip().splitlines()
     return Cause(
         topic=group.topic,
@@ -80,5 +83,5 @@ def _cause(group: _Group, dead: Collection[int]) -> Cause:
         count=len(group.times),
         first=min(group.times),
         last=max(group.times),
-        dead=sum(key in dead for key in group.keys),
+        dead=len(group.dead),
     )

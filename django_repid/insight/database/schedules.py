@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from django.db.models import Q
 
-from django_repid.brokers.database import rows
-from django_repid.core.codec import NewerFormat
+from django_repid.core.codec import NewerFormat, Spec
+from django_repid.core.message import MessageState
 from django_repid.insight.database.access import Access
 from django_repid.insight.schedules import LIMIT, Outcome, ScheduleState
 from django_repid.insight.state import state_of
@@ -18,24 +18,29 @@ class DatabaseSchedules(Access):
     def schedules(self) -> list[ScheduleState]:
         """See `ScheduleReader.schedules`."""
         recurring = Message.objects.using(self.database).filter(tick__isnull=False).order_by()
+        columns = (
+            "message_id", "topic", "queue", "state", "run_at", "tries", "dead_reason", "spec",
+        )  # fmt: skip
         now, found = self.now_us(), []
-        for row in recurring.values_list(*rows.MESSAGE_COLUMNS)[:LIMIT]:
+        for *row, text in recurring.values_list(*columns)[:LIMIT]:
+            id_, topic, queue, state, run_at, tries, dead_reason = row
             try:
-                message = rows.message(row)
+                spec = Spec.read(str(text))
             except (NewerFormat, ValueError, KeyError, TypeError):  # a newer worker's, or broken
                 continue
-            if message.spec.again is None:
+            if spec.again is None:
                 continue
+            seen = state_of(MessageState(state), run_at, now=now, tries=tries)
             found.append(
                 ScheduleState(
-                    id=message.key.id_,
-                    topic=message.key.topic,
-                    queue=message.key.queue,
-                    schedule=message.spec.again,
-                    state=state_of(message.state, message.run_at, now=now, tries=message.tries),
-                    run_at=message.run_at,
-                    result_id=message.spec.result_id,
-                    dead_reason=message.dead_reason,
+                    id=id_,
+                    topic=topic,
+                    queue=queue,
+                    schedule=spec.again,
+                    state=seen,
+                    run_at=run_at,
+                    result_id=spec.result_id,
+                    dead_reason=dead_reason,
                 )
             )
         return sorted(found, key=lambda one: (one.topic, one.id))

@@ -182,6 +182,9 @@ class Command(BaseCommand):
         """Print what the worker will do."""
         connection = worker.connection
         queues = ", ".join(sorted(worker.queues)) if worker.queues is not None else "all"
+        named = {actor.queue for actor in worker.actors.values()}
+        if strange := sorted((worker.queues or frozenset()) - named):
+            queues += f" (no actor names {', '.join(strange)}: only jobs that do go there)"
         if worker.exclude_queues:
             queues += f" except {', '.join(sorted(worker.exclude_queues))}"
         aliases = checks.aliases_of(connection)

@@ -83,6 +83,24 @@ class SettleContract(StageFixture):
         assert stage.settle(ack(first, record("r1", now=now))) == frozenset()
         assert stage.result("r1") is not None
 
+    def test_lost_leases_of_every_kind_are_named_and_the_others_stand(self, stage: Stage) -> None:
+        stage.enqueue(*[new(id_=f"m{n}") for n in range(4)])
+        m = {message.key.id_: message for message in stage.claim()}
+        gone = _with_lease(m["m0"], m["m0"].key.lease - 1)
+        failed = _with_lease(m["m1"], m["m1"].key.lease - 1)
+        now = stage.broker.now_us()
+
+        lost = stage.settle(
+            ack(gone, record("r0", now=now)),
+            bury(failed, at=now, result=record("r1", "no", success=False, now=now)),
+            ack(m["m2"], record("r2", now=now)),
+            bury(m["m3"], at=now, result=record("r3", "no", success=False, now=now)),
+        )
+
+        assert lost == {gone.key.pk, failed.key.pk}
+        assert [stage.result(f"r{n}") is not None for n in range(4)] == [False, False, True, True]
+        assert ids(stage.broker.browse("default", MessageCategory.DEAD)) == ["m3"]
+
     def test_a_settled_message_cannot_be_settled_again(self, stage: Stage) -> None:
         stage.enqueue(new())
         message = stage.claim_one()
@@ -137,6 +155,21 @@ class SettleContract(StageFixture):
         stage.settle(
             ack(one, record("same", "later", now=now)),
             ack(two, record("same", "earlier", now=now - SECOND)),
+        )
+
+        result = stage.result("same")
+        assert result is not None
+        assert result.data == "later"
+
+    def test_also_if_only_one_of_the_two_is_a_success(self, stage: Stage) -> None:
+        stage.enqueue(new(), new(), new())
+        one, two, three = stage.claim()
+        now = stage.broker.now_us()
+
+        stage.settle(
+            bury(one, at=now, result=record("same", "later", success=False, now=now)),
+            ack(two, record("same", "earlier", now=now - SECOND)),
+            ack(three),
         )
 
         result = stage.result("same")

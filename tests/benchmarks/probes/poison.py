@@ -1,6 +1,6 @@
 """What a job that kills its process costs the healthy ones once it is under suspicion.
 
-    python -m tests.benchmarks.probes.poison [--jobs 60000] [--rounds 3]
+    python -m tests.benchmarks.probes.poison [--jobs 60000] [--rounds 3] [--suspects 2]
 
 Drains no-op jobs on the database of REPID_TEST_DATABASE, alone and beside suspects that die in the
 worker's cell again and again, in turns; prints both rates and their ratio.
@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=60_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--suspects", type=int, default=2)
     options = parser.parse_args()
 
     import django
@@ -28,7 +29,7 @@ def main() -> None:
         alone, beside = [], []
         for _ in range(options.rounds):
             alone.append(_rate(options.jobs, suspects=0))
-            beside.append(_rate(options.jobs, suspects=20))
+            beside.append(_rate(options.jobs, suspects=options.suspects))
         one, other = statistics.median(alone), statistics.median(beside)
         print(f"alone {one:,.0f} jobs/s, beside suspects {other:,.0f} jobs/s: {other / one:.2f} x")
     finally:
