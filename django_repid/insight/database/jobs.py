@@ -115,42 +115,65 @@ class DatabaseJobs(DatabaseWorkers, Access):
             "" if moment is None else f"AND run_at {sign} {int(moment)}"
             for moment, sign in ((question.since, ">="), (question.until, "<="))
         )
-        due, later = f"AND run_at <= {now} {since} {until}", f"AND run_at > {now} {since} {until}"
-        count = self._count_heads
+        moments = f"{since} {until}"
+        due = self._count_heads(ready, MessageState.READY, f"AND run_at <= {now} {moments}")
+        later = self._count_heads(ready, MessageState.READY, f"AND run_at > {now} {moments}")
+        again_due, again_later = self._count_retrying(ready, now, moments)
         found = {
-            JobState.WAITING: count(ready, MessageState.READY, due, "tries = 0"),
-            JobState.LATER: count(ready, MessageState.READY, later, "tries = 0"),
-            JobState.RETRYING: count(ready, MessageState.READY, f"{since} {until}", "tries > 0"),
+            JobState.WAITING: _less(due, again_due),
+            JobState.LATER: _less(later, again_later),
+            JobState.RETRYING: _sum(again_due, again_later),
             **self._count_running(question),
             **self._count_results(question),
         }
-        standing = count(dead, MessageState.DEAD, f"{since} {until}", "tries >= 0")
+        standing = self._count_heads(dead, MessageState.DEAD, moments)
         found[JobState.FAILED] = _sum(standing, found[JobState.FAILED])
         return found
 
-    def _count_heads(
-        self, heads: Sequence[Head], state: MessageState, where: str, which: str
-    ) -> Count:
-        """Count messages along the index, at most so many of each head.
-
-        `where` is on what the index knows, `which` on what each row says.
-        """
-        total, table = 0, Message._meta.db_table
+    def _count_heads(self, heads: Sequence[Head], state: MessageState, where: str) -> Count:
+        """Count messages along the index alone, at most so many of each head."""
+        total = 0
         for start in range(0, len(heads), _HEADS):
             some = heads[start : start + _HEADS]
-            parts = [
-                f"SELECT COUNT(*) FROM (SELECT tries FROM {table} WHERE state = {int(state)} "
-                f"AND queue = %s AND topic = %s AND priority = %s {where} LIMIT {CAP + 1}) "
-                f"AS some{number} WHERE {which}"
-                for number in range(len(some))
-            ]
-            values = [value for head in some for value in (head.queue, head.topic, head.priority)]
-            with connections[self.database].cursor() as cursor:
-                cursor.execute(" UNION ALL ".join(parts), values)
-                total += sum(row[0] for row in cursor.fetchall())
+            rows = self._of_heads(some, state, "SELECT COUNT(*) FROM", "1 AS one", where)
+            total += sum(int(row[0]) for row in rows)
             if total > CAP:
                 return Count(CAP, more=True)
         return Count(total)
+
+    def _count_retrying(self, heads: Sequence[Head], now: int, where: str) -> tuple[Count, Count]:
+        """Count jobs that are tried again, now and later, among so many in all.
+
+        No index knows them, so each row that is counted is read.
+        """
+        due = later = looked_at = 0
+        sums = (
+            f"SELECT COUNT(*), COALESCE(SUM(CASE WHEN tries > 0 AND run_at <= {now} THEN 1 ELSE 0 "
+            f"END), 0), COALESCE(SUM(CASE WHEN tries > 0 AND run_at > {now} THEN 1 ELSE 0 END), 0) "
+            "FROM"
+        )
+        for head in heads:
+            (row,) = self._of_heads([head], MessageState.READY, sums, "tries, run_at", where)
+            looked_at, due, later = looked_at + int(row[0]), due + int(row[1]), later + int(row[2])
+            if looked_at > CAP:
+                return Count(due, more=True), Count(later, more=True)
+        return Count(due), Count(later)
+
+    def _of_heads(
+        self, heads: Sequence[Head], state: MessageState, what: str, columns: str, where: str
+    ) -> Sequence[Sequence[Any]]:
+        """Ask for a sum over the first messages of each head."""
+        table = Message._meta.db_table
+        parts = [
+            f"{what} (SELECT {columns} FROM {table} WHERE state = {int(state)} "
+            f"AND queue = %s AND topic = %s AND priority = %s {where} LIMIT {CAP + 1}) "
+            f"AS some{number}"
+            for number in range(len(heads))
+        ]
+        values = [value for head in heads for value in (head.queue, head.topic, head.priority)]
+        with connections[self.database].cursor() as cursor:
+            cursor.execute(" UNION ALL ".join(parts), values)
+            return list(cursor.fetchall())
 
     def _count_running(self, asked: Question) -> Mapping[JobState, Count]:
         live = {worker.id for worker in self.workers() if worker.lives}
@@ -221,6 +244,11 @@ def _merged(streams: Sequence[Stream], limit: int, *, by_enqueue: bool) -> Itera
 
 def _sum(one: Count, other: Count) -> Count:
     return Count(min(one.n + other.n, CAP), one.more or other.more or one.n + other.n > CAP)
+
+
+def _less(one: Count, other: Count) -> Count:
+    """Take away from a count what is counted elsewhere."""
+    return one if one.more else Count(max(one.n - other.n, 0), other.more)
 
 
 def _is_named(name: str, wanted: str) -> bool:
