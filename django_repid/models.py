@@ -100,6 +100,11 @@ class Message(models.Model):
     class Meta:
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
+        permissions: ClassVar = [
+            ("retry_job", "Can run jobs again or at once"),
+            ("cancel_job", "Can cancel jobs, and stop recurring ones"),
+            ("view_payload", "Can see arguments and results"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["message_id"], name="repid_message_id"),
         ]
@@ -122,14 +127,23 @@ class Message(models.Model):
                 },
             ),
             LeanIndex(
-                fields=["waits_for"],
-                name="repid_message_waits_for",
-                where=_known("waits_for"),
+                fields=["waits_for"], name="repid_message_waits_for", where=_known("waits_for")
             ),
+            LeanIndex(fields=["tick"], name="repid_message_tick", where=_known("tick")),
         ]
 
     def __str__(self) -> str:
         return f"{self.topic} {self.message_id}"
+
+
+class Schedule(Message):
+    """A recurring job: what the page of schedules stands under in the admin."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        default_permissions = ("view",)
 
 
 class Bucket(models.Model):
@@ -171,9 +185,7 @@ class Bucket(models.Model):
         ]
         indexes: ClassVar = [
             LeanIndex(
-                fields=["expires_at"],
-                name="repid_bucket_expires",
-                where=_known("expires_at"),
+                fields=["expires_at"], name="repid_bucket_expires", where=_known("expires_at")
             ),
         ]
 
@@ -250,6 +262,7 @@ class Queue(models.Model):
     class Meta:
         verbose_name = _("queue")
         verbose_name_plural = _("queues")
+        permissions: ClassVar = [("pause_queue", "Can pause and resume queues")]
 
     def __str__(self) -> str:
         return f"{self.name}"

@@ -1,7 +1,8 @@
-"""What a worker and its store say to each other: claims, and who the workers are."""
+"""What a worker and its store say to each other: claims, who the workers are, what they did."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from django_repid.core.message import StoredMessage
 
@@ -60,7 +61,9 @@ class Claim:
 class WorkerInfo:
     """Who a worker is. `boot_id`, `pid` and `pid_started` tell on its host whether it lives.
 
-    `schedules`: the ids of the recurring jobs that its code declares.
+    `queues`: the names of those that it serves; with "*" among them it serves all, but for those
+    that have a minus before their name. `schedules`: the ids of the recurring jobs that its code
+    declares.
     """
 
     name: str
@@ -73,19 +76,69 @@ class WorkerInfo:
     version: str
     schedules: Sequence[str] = ()
 
+    @property
+    def named_queues(self) -> list[str]:
+        """The names of queues that it serves for sure."""
+        return [name for name in self.queues if name != "*" and not name.startswith("-")]
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs from a queue."""
+        if f"-{queue}" in self.queues:
+            return False
+        return "*" in self.queues or queue in self.queues
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What was done of one actor in a queue in one minute since the epoch: runs, by their ends.
+
+    `retried` runs failed and are tried again. `histogram`: how many took less than 1 ms, less than
+    2, less than 4 and so on; it ends with the longest.
+    """
+
+    minute: int
+    queue: str
+    topic: str
+    succeeded: int = 0
+    failed: int = 0
+    retried: int = 0
+    duration_us: int = 0
+    histogram: Sequence[int] = ()
+
+    def __add__(self, other: "Work") -> "Work":
+        pairs = zip_longest(self.histogram, other.histogram, fillvalue=0)
+        return replace(
+            self,
+            succeeded=self.succeeded + other.succeeded,
+            failed=self.failed + other.failed,
+            retried=self.retried + other.retried,
+            duration_us=self.duration_us + other.duration_us,
+            histogram=tuple(one + two for one, two in pairs),
+        )
+
+
+def added_up(work: Iterable[Work]) -> list[Work]:
+    """Add up what several workers did of one actor in one minute; return it in order."""
+    found: dict[tuple[int, str, str], Work] = {}
+    for one in work:
+        key = (one.minute, one.queue, one.topic)
+        found[key] = found[key] + one if key in found else one
+    return [found[key] for key in sorted(found)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
     """Another worker as this one sees it.
 
     `beat` is a counter; only that it stands still means something. `alive` is what the operating
-    system says (None: it cannot tell from here).
+    system says (None: it cannot tell from here). `draining`: it takes no more.
     """
 
     worker_id: int
     beat: int
     info: WorkerInfo
     alive: bool | None = None
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

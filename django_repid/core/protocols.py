@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from django_repid.core.bucket import ArgsBucket, BucketRecord
-from django_repid.core.claims import Beat, Claim, ClaimRequest, Peer, WorkerInfo
+from django_repid.core.claims import Beat, Claim, ClaimRequest, Peer, Work, WorkerInfo
 from django_repid.core.message import (
     Enqueued,
     MessageCategory,
@@ -173,6 +173,9 @@ class MessageBroker(Protocol):
     def beat(self, worker_id: int) -> Beat:
         """Give a sign of life."""
 
+    def drain(self, worker_id: int) -> None:
+        """Let others see that a worker takes no more, and ends when what it runs has ended."""
+
     def deregister(self, worker_id: int) -> None:
         """Forget a worker that has settled or handed back everything it claimed."""
 
@@ -207,6 +210,12 @@ class MessageBroker(Protocol):
 
         Workers call it every few seconds. Most stores have no outbox, and nothing to do.
         """
+
+    def record(self, worker_id: int, work: Sequence[Work]) -> None:
+        """Keep what a worker has done; what it said before of a minute and an actor is replaced."""
+
+    def recorded(self, since: int) -> list[Work]:
+        """Return what all workers did from a minute on, added up, in order."""
 
     def tend(self) -> None:
         """Do what the store needs after many settlements; others go on meanwhile."""

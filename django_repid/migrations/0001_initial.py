@@ -36,6 +36,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'queue',
                 'verbose_name_plural': 'queues',
+                'permissions': [('pause_queue', 'Can pause and resume queues')],
             },
         ),
         migrations.CreateModel(
@@ -149,7 +150,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'job',
                 'verbose_name_plural': 'jobs',
-                'indexes': [django_repid.models.LeanIndex(fields=['state', 'queue', 'topic', 'priority', 'run_at', 'id'], name='repid_message_claim', where={'postgresql': models.Q(('state', 1), _negated=True)}), django_repid.models.LeanIndex(fields=['worker_id'], name='repid_message_worker', where={'postgresql': models.Q(('state', 1)), 'sqlite': models.Q(('worker_id__isnull', False))}), django_repid.models.LeanIndex(fields=['waits_for'], name='repid_message_waits_for', where={'postgresql': models.Q(('waits_for__isnull', False)), 'sqlite': models.Q(('waits_for__isnull', False))})],
+                'permissions': [('retry_job', 'Can run jobs again or at once'), ('cancel_job', 'Can cancel jobs, and stop recurring ones'), ('view_payload', 'Can see arguments and results')],
+                'indexes': [django_repid.models.LeanIndex(fields=['state', 'queue', 'topic', 'priority', 'run_at', 'id'], name='repid_message_claim', where={'postgresql': models.Q(('state', 1), _negated=True)}), django_repid.models.LeanIndex(fields=['worker_id'], name='repid_message_worker', where={'postgresql': models.Q(('state', 1)), 'sqlite': models.Q(('worker_id__isnull', False))}), django_repid.models.LeanIndex(fields=['waits_for'], name='repid_message_waits_for', where={'postgresql': models.Q(('waits_for__isnull', False)), 'sqlite': models.Q(('waits_for__isnull', False))}), django_repid.models.LeanIndex(fields=['tick'], name='repid_message_tick', where={'postgresql': models.Q(('tick__isnull', False)), 'sqlite': models.Q(('tick__isnull', False))})],
                 'constraints': [models.UniqueConstraint(fields=('message_id',), name='repid_message_id')],
             },
         ),
@@ -172,5 +174,19 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'statistics',
                 'constraints': [models.UniqueConstraint(fields=('minute', 'queue', 'topic', 'worker_id'), name='repid_statistic_minute')],
             },
+        ),
+        migrations.CreateModel(
+            name='Schedule',
+            fields=[
+            ],
+            options={
+                'verbose_name': 'schedule',
+                'verbose_name_plural': 'schedules',
+                'proxy': True,
+                'default_permissions': ('view',),
+                'indexes': [],
+                'constraints': [],
+            },
+            bases=('django_repid.message',),
         ),
     ]

@@ -99,6 +99,13 @@ class Heartbeat:
             self.steady_since = began
         self.beaten_at = began
 
+    def drain(self) -> None:
+        """Let others see that this worker takes no more."""
+        with self._lock:
+            worker_id = None if self._gone else self._worker_id
+        if worker_id is not None:
+            self._broker.drain(worker_id)
+
     def forget(self) -> None:
         """Take the worker off the list: it has settled or handed back everything."""
         with self._lock:

@@ -59,6 +59,7 @@ class Desk:
         until_next: Callable[[], float],
         ended: Callable[[], None],
         died: Callable[[Settlement], None],
+        count: Callable[[Settlement, float], None],
     ) -> None:
         self._connection = connection
         self._groups = list(groups)
@@ -71,6 +72,7 @@ class Desk:
         self._give_up = give_up
         self._until_next = until_next
         self._ended = ended
+        self._count = count
         self._settler = Settler(connection, died)
         self._wakeup = WakeUp()
         self._finished: queue.SimpleQueue[_Finished] = queue.SimpleQueue()
@@ -195,6 +197,7 @@ class Desk:
                 self._suspects.let_go(end.message)
             if end.processed:
                 group.ran(duration_us)
+                self._count(end, duration_us)
             else:
                 self._left += 1
             if unsure:

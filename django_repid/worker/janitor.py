@@ -1,4 +1,4 @@
-"""What a worker does for all: the rescue of dead workers' jobs, and pruning."""
+"""What a worker does for all: the rescue of dead workers' jobs, pruning; and its statistics."""
 
 import logging
 import time
@@ -12,6 +12,7 @@ from django_repid.core.serializer import printable
 from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import lives
 from django_repid.worker.schedules import Schedules
+from django_repid.worker.statistics import Statistics
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -20,6 +21,7 @@ logger = logging.getLogger("django_repid.worker")
 SWEEP_SECONDS = 5.0
 _ORPHANS_SECONDS = 60.0
 _PRUNE_SECONDS = 60.0
+_STATISTICS_SECONDS = 10.0
 _SCHEDULES_SECONDS = 60.0
 #: The store is tended each time this worker has settled so many jobs: see `MessageBroker.tend`.
 _TEND_EACH = 100_000
@@ -49,6 +51,7 @@ class Janitor:
         heartbeat: Heartbeat,
         strangers: Mapping[str, str],
         schedules: Schedules,
+        statistics: Statistics,
         *,
         processed: Callable[[], int] = lambda: 0,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,6 +62,7 @@ class Janitor:
         #: Actors that this worker does not know and that have due jobs, with the queue of one.
         self._strangers = strangers
         self._schedules = schedules
+        self._statistics = statistics
         self._warned: set[str] = set()
         self._processed = processed
         self._tended_at = 0
@@ -66,6 +70,7 @@ class Janitor:
         self._silences: dict[int, _Silence] = {}
         self._next_orphans = monotonic() + _ORPHANS_SECONDS
         self._next_prune = monotonic() + _PRUNE_SECONDS
+        self._next_statistics = monotonic() + _STATISTICS_SECONDS
         self._next_schedules = 0.0
 
     def run_once(self) -> float:
@@ -75,6 +80,9 @@ class Janitor:
         if now >= self._next_orphans:
             self._next_orphans = now + _ORPHANS_SECONDS
             self._report(self._broker.rescue_orphans(), "one that nobody knows")
+        if now >= self._next_statistics:
+            self._next_statistics = now + _STATISTICS_SECONDS
+            self._statistics.write(self._broker, self._heartbeat.worker_id)
         if now >= self._next_prune:
             self._next_prune = now + _PRUNE_SECONDS
             prune(self._connection)

@@ -35,6 +35,7 @@ from django_repid.worker.readiness import readiness
 from django_repid.worker.schedules import Schedules
 from django_repid.worker.service import Service
 from django_repid.worker.signals import take_signals
+from django_repid.worker.statistics import Statistics
 from django_repid.worker.threads import ActorThreads
 
 logger = logging.getLogger("django_repid.worker")
@@ -68,7 +69,7 @@ class Run:
         self._grace, self._signals = grace, tuple(signals)
         self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
         self._stop, self._hurry, self._settled = (asyncio.Event() for _ in range(3))
-        self._ends, self._deaths = Ends(actors), Deaths(actors)
+        self._ends, self._deaths, self._statistics = Ends(actors), Deaths(actors), Statistics()
         limit = options.payload_limit_bytes
         self._executor = executor = Executor(actors, connection.middleware, limit)
         check_atomic(actors, connection)
@@ -105,6 +106,7 @@ class Run:
             self._heartbeat,
             desk.strangers,
             Schedules(self._connection, self._actors),
+            self._statistics,
             processed=lambda: desk.processed,
         )
         return [Service(self._heartbeat, session), Service(janitor, session)]
@@ -121,6 +123,7 @@ class Run:
             until_next=self._on_threads.until_next,
             ended=self._desk_is_ending,
             died=self._deaths.tell,
+            count=self._statistics.count,
         )
 
     @property
@@ -176,6 +179,8 @@ class Run:
         """Stop claiming, let run what runs, hand back the rest with its counters as they were."""
         end_of_grace = time.monotonic() + self._grace
         self._desk.stop_claiming()
+        if not self._settled.is_set():
+            self._at_store(self._heartbeat.drain)  # for people only: nobody waits for it
         self._on_loop.hand_back_waiting()
         for attempt in (*self._on_threads.not_started(), *self._apart.not_started()):
             self._ends.ended(attempt, None)
@@ -203,6 +208,8 @@ class Run:
         for service in self._services:
             service.stop()
         try:
+            broker = self._connection.message_broker
+            self._statistics.write(broker, self._heartbeat.worker_id)
             self._heartbeat.forget()
         except BrokerUnavailable as error:
             logger.warning("The worker could not take its leave: %s", error)

@@ -159,10 +159,17 @@ class Worker:
         with dependency_pool():
             return await self._run_once()
 
+    def _served(self) -> list[str]:
+        """Return which queues it serves, as `WorkerInfo.queues` says it."""
+        named = self.router.queues if self.queues is None else self.queues
+        everything = ["*"] if self.queues is None else []
+        excluded = [f"-{name}" for name in self.exclude_queues]
+        return [*everything, *excluded, *(set(named) - self.exclude_queues)]
+
     async def _run_once(self) -> Run:
         info = describe(
             name=self.name,
-            queues=sorted(self.queues or self.router.queues),
+            queues=self._served(),
             topics=sorted(self.actors),
             version=VERSION,
             schedules=declared(self.actors.values()),

@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 from traceback import TracebackException
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -21,6 +22,10 @@ MODELS: dict[str, Any] = {
     "workerprocess": WorkerProcess,
     "queue": Queue,
 }
+
+BASE = "/admin/django_repid"
+#: Models that have pages, and the column that the addresses of their rows are made of.
+PAGES = {"message": "message_id", "bucket": "bucket_id", "workerprocess": None, "queue": "name"}
 
 
 def message(topic: str = "nobody", **fields: Any) -> Message:
@@ -124,15 +129,20 @@ def superuser(*, csrf: bool = False) -> Client:
 
 
 def pages(name: str) -> list[str]:
-    """Return the addresses of the list of a model and of its rows."""
-    rows = [f"/admin/django_repid/{name}/{_quoted(row.pk)}/" for row in MODELS[name].objects.all()]
-    return [f"/admin/django_repid/{name}/", *[f"{row}change/" for row in rows]]
+    """Return the addresses of the pages of a model: of its list, and of its rows if they have one.
+
+    Workers have none; failures are on the pages of their jobs.
+    """
+    if name not in PAGES:
+        return []
+    key = PAGES[name]
+    ids = [] if key is None else MODELS[name].objects.values_list(key, flat=True)
+    return [f"{BASE}/{name}/", *[address(name, id_) for id_ in ids]]
 
 
-def _quoted(pk: Any) -> str:
-    from django.contrib.admin.utils import quote
-
-    return quote(pk)
+def address(name: str, id_: str) -> str:
+    """Return the address of the page of a row."""
+    return f"{BASE}/{name}/{quote(id_)}/change/"
 
 
 def all_rows() -> dict[str, list[dict[str, Any]]]:

@@ -80,6 +80,7 @@ def test_a_job_for_an_unknown_actor_is_warned_about_in_one_line(
     from django_repid.worker.identity import describe
     from django_repid.worker.janitor import Janitor
     from django_repid.worker.schedules import Schedules
+    from django_repid.worker.statistics import Statistics
 
     connection = connections["default"]
     info = describe(name="me", queues=[], topics=[], version="0")
@@ -87,7 +88,7 @@ def test_a_job_for_an_unknown_actor_is_warned_about_in_one_line(
     heartbeat = Heartbeat(broker, info, lambda _: None, seconds=5.0, silence=15.0)
     with caplog.at_level(logging.WARNING, "django_repid"):
         schedules = Schedules(connection, {})
-        Janitor(connection, heartbeat, {EVIL: EVIL}, schedules).run_once()
+        Janitor(connection, heartbeat, {EVIL: EVIL}, schedules, Statistics()).run_once()
     heartbeat.forget()
 
     (record,) = caplog.records

@@ -57,6 +57,7 @@ def test_the_claim_has_one_index_and_no_more_than_it_needs() -> None:
         ("state", "queue", "topic", "priority", "run_at", "id"),
         ("worker_id",),
         ("waits_for",),
+        ("tick",),
     }
 
 

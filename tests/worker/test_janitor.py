@@ -13,6 +13,7 @@ from django_repid.worker.beat import Heartbeat
 from django_repid.worker.identity import describe, lives
 from django_repid.worker.janitor import Janitor
 from django_repid.worker.schedules import Schedules
+from django_repid.worker.statistics import Statistics
 from tests import stores
 
 
@@ -33,11 +34,13 @@ class Scene:
             monotonic=lambda: self.now,
         )
         self.processed = 0
+        self.statistics = Statistics()
         self.janitor = Janitor(
             self.connection,
             self.heartbeat,
             strangers or {},
             Schedules(self.connection, {}),
+            self.statistics,
             processed=lambda: self.processed,
             monotonic=lambda: self.now,
         )

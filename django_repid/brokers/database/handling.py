@@ -1,7 +1,8 @@
 """Messages that are looked at, asked to stop and pruned: what people and the janitor do."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from django.db import connections
 
@@ -11,8 +12,12 @@ from django_repid.brokers.database.retention import Retention
 from django_repid.brokers.database.roster import DatabaseRoster
 from django_repid.brokers.database.session import patiently
 from django_repid.brokers.database.vendors import statements_for
+from django_repid.core.claims import Work, added_up
 from django_repid.core.message import MessageCategory, MessageState, StoredMessage
-from django_repid.models import Message
+from django_repid.models import Message, Statistic
+
+#: What a row of statistics is unique by.
+_KEY = ("minute", "queue", "topic", "worker_id")
 
 
 class DatabaseHandling(DatabaseRoster):
@@ -82,6 +87,24 @@ class DatabaseHandling(DatabaseRoster):
     def relay(self) -> int:
         """See `MessageBroker.relay`: there is nothing to do."""
         return 0
+
+    @guarded
+    def record(self, worker_id: int, work: Sequence[Work]) -> None:
+        """See `MessageBroker.record`."""
+        features: Any = connections[self.alias].features
+        named = _KEY if features.supports_update_conflicts_with_target else None
+        Statistic.objects.using(self.alias).bulk_create(
+            [rows.statistic(worker_id, one) for one in work],
+            update_conflicts=True,
+            update_fields=["succeeded", "failed", "retried", "duration_us", "histogram"],
+            unique_fields=named,
+        )
+
+    @guarded
+    def recorded(self, since: int) -> list[Work]:
+        """See `MessageBroker.recorded`."""
+        found = Statistic.objects.using(self.alias).filter(minute__gte=since)
+        return added_up(map(rows.work, found))
 
     @guarded
     def tend(self) -> None:

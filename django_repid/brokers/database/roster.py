@@ -93,6 +93,11 @@ class DatabaseRoster:
         return Beat(known=known, cancelled=frozenset(asked))
 
     @guarded
+    def drain(self, worker_id: int) -> None:
+        """See `MessageBroker.drain`."""
+        self._workers.filter(pk=worker_id).update(draining=True)
+
+    @guarded
     def deregister(self, worker_id: int) -> None:
         """See `MessageBroker.deregister`."""
         self._workers.filter(pk=worker_id).delete()
@@ -106,6 +111,7 @@ class DatabaseRoster:
                 worker_id=row.pk,
                 beat=row.beat,
                 info=rows.worker_info(row),
+                draining=row.draining,
                 alive=self._locks.held(self._database_name, row.pk) if self._locked else None,
             )
             for row in self._workers.exclude(pk=worker_id)

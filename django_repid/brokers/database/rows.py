@@ -5,11 +5,11 @@ from typing import Any
 
 from django_repid.core import clock
 from django_repid.core.bucket import ArgsBucket, BucketRecord, ResultBucket
-from django_repid.core.claims import WorkerInfo
+from django_repid.core.claims import Work, WorkerInfo
 from django_repid.core.codec import Spec, decode_headers, encode_headers
 from django_repid.core.message import MessageState, NewMessage, RoutingKey, StoredMessage
 from django_repid.core.settlement import Settlement
-from django_repid.models import Bucket, WorkerProcess
+from django_repid.models import Bucket, Statistic, WorkerProcess
 
 #: The columns of a message that is read, in the order that `message` takes them in: from the
 #: seventh on they are the fields of a `StoredMessage`.
@@ -156,6 +156,35 @@ def bucket_value(row: Bucket) -> ArgsBucket:
         finished_when=row.finished_ns or 0,
         success=bool(row.success),
         exception=row.exception,
+    )
+
+
+def statistic(worker_id: int, work: Work) -> Statistic:
+    """Return the row of what a worker did."""
+    return Statistic(
+        minute=work.minute,
+        queue=work.queue,
+        topic=work.topic,
+        worker_id=worker_id,
+        succeeded=work.succeeded,
+        failed=work.failed,
+        retried=work.retried,
+        duration_us=work.duration_us,
+        histogram=" ".join(map(str, work.histogram)),
+    )
+
+
+def work(row: Statistic) -> Work:
+    """Return what a row of statistics says."""
+    return Work(
+        minute=row.minute,
+        queue=row.queue,
+        topic=row.topic,
+        succeeded=row.succeeded,
+        failed=row.failed,
+        retried=row.retried,
+        duration_us=row.duration_us,
+        histogram=tuple(map(int, row.histogram.split())),
     )
 
 

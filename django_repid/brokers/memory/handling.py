@@ -2,10 +2,11 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django_repid.brokers.memory import records
 from django_repid.core import clock
+from django_repid.core.claims import Work, added_up
 from django_repid.core.message import MessageCategory, MessageState, NewMessage, StoredMessage
 
 
@@ -20,6 +21,7 @@ class InMemoryHandling:
         #: By key: what a running recurring message becomes at its next occurrence.
         self._renewals: dict[int, NewMessage] = {}
         self._bells: list[Callable[[], None]] = []
+        self._work: dict[tuple[int, str, str, int], Work] = {}
 
     def _by_id(self, id_: str) -> StoredMessage | None:
         pk = self._pk_by_id.get(id_)
@@ -99,7 +101,23 @@ class InMemoryHandling:
             ]
             for message in [] if dry_run else old[:limit]:
                 self._drop(message)
-        return {"dead jobs": len(old) if dry_run else len(old[:limit])}
+            minute = statistics_before // 60_000_000
+            past = [key for key in self._work if key[0] < minute]
+            for key in [] if dry_run else past[:limit]:
+                del self._work[key]
+        counts = {"dead jobs": len(old), "statistics": len(past)}
+        return counts if dry_run else {what: min(n, limit) for what, n in counts.items()}
+
+    def record(self, worker_id: int, work: Sequence[Work]) -> None:
+        """See `MessageBroker.record`."""
+        with self._lock:
+            for one in work:
+                self._work[one.minute, one.queue, one.topic, worker_id] = one
+
+    def recorded(self, since: int) -> list[Work]:
+        """See `MessageBroker.recorded`."""
+        with self._lock:
+            return added_up(one for one in self._work.values() if one.minute >= since)
 
     def relay(self) -> int:
         """See `MessageBroker.relay`: there is nothing to do."""

@@ -229,6 +229,11 @@ class InMemoryMessageBroker(InMemoryHandling):
             asked = frozenset(m.key.pk or 0 for m in mine if m.cancel_asked)
             return Beat(known=known, cancelled=asked)
 
+    def drain(self, worker_id: int) -> None:
+        """See `MessageBroker.drain`."""
+        with self._lock:
+            self._roster.drain(worker_id)
+
     def deregister(self, worker_id: int) -> None:
         """See `MessageBroker.deregister`."""
         with self._lock:

@@ -27,6 +27,12 @@ class Roster:
         self._peers[worker_id] = replace(peer, beat=peer.beat + 1)
         return True
 
+    def drain(self, worker_id: int) -> None:
+        """Take note that a worker takes no more."""
+        peer = self._peers.get(worker_id)
+        if peer is not None:
+            self._peers[worker_id] = replace(peer, draining=True)
+
     def remove(self, worker_id: int, beat: int | None = None) -> bool:
         """Forget a worker; with `beat` only if its counter still stands there."""
         peer = self._peers.get(worker_id)

@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping
 
 from django_repid.brokers.redis import wire
 from django_repid.brokers.redis.access import guarded
-from django_repid.brokers.redis.roster import RedisRoster
 from django_repid.brokers.redis.scripts import run
+from django_repid.brokers.redis.statistics import RedisStatistics
 from django_repid.core.message import MessageCategory, MessageState, StoredMessage
 
 
-class RedisHandling(RedisRoster):
+class RedisHandling(RedisStatistics):
     """The part of a message broker that no claim and no settlement goes through."""
 
     @guarded
@@ -76,8 +76,11 @@ class RedisHandling(RedisRoster):
         """See `MessageBroker.prune`."""
         if dry_run:
             died = self.place.key("died")
-            return {"dead jobs": self.place.client.zcount(died, "-inf", f"({dead_before}")}
-        return {"dead jobs": run(self.place, "prune", dead_before, limit)}
+            dead = int(self.place.client.zcount(died, "-inf", f"({dead_before}"))
+        else:
+            dead = int(run(self.place, "prune", dead_before, limit))
+        done = self._prune_statistics(statistics_before, limit, dry_run=dry_run)
+        return {"dead jobs": dead, "statistics": done}
 
     def tend(self) -> None:
         """See `MessageBroker.tend`: there is nothing to do."""

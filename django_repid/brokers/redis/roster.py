@@ -44,6 +44,11 @@ class RedisRoster:
         return Beat(known=bool(known), cancelled=frozenset(map(int, cancelled)))
 
     @guarded
+    def drain(self, worker_id: int) -> None:
+        """See `MessageBroker.drain`."""
+        run(self.place, "drain", worker_id)
+
+    @guarded
     def deregister(self, worker_id: int) -> None:
         """See `MessageBroker.deregister`."""
         run(self.place, "deregister", worker_id)
@@ -54,9 +59,15 @@ class RedisRoster:
         with self.place.client.pipeline(transaction=True) as pipe:
             pipe.hgetall(self.place.key("workers"))
             pipe.hgetall(self.place.key("beats"))
-            infos, beats = pipe.execute()
+            pipe.smembers(self.place.key("draining"))
+            infos, beats, draining = pipe.execute()
         return [
-            Peer(worker_id=int(id_), beat=int(beats.get(id_, 0)), info=_info(text))
+            Peer(
+                worker_id=int(id_),
+                beat=int(beats.get(id_, 0)),
+                info=_info(text),
+                draining=id_ in draining,
+            )
             for id_, text in sorted(infos.items(), key=lambda item: int(item[0]))
             if int(id_) != worker_id
         ]

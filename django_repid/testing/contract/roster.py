@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from django_repid.core.claims import Work
 from django_repid.core.message import MessageState
 from django_repid.core.suspicion import CONVICTED, ISOLATED
 from django_repid.core.verdict import hand_back
@@ -25,6 +26,17 @@ class RosterContract(StageFixture):
 
         assert stage.broker.peers(stage.worker_id) == []
         assert stage.broker.beat(other).known is False
+
+    def test_a_worker_that_drains_is_known_as_such_and_beats_on(self, stage: Stage) -> None:
+        other = stage.register("other")
+
+        stage.broker.drain(other)
+        stage.broker.drain(0)  # nobody
+
+        (peer,) = stage.broker.peers(stage.worker_id)
+        assert peer.draining
+        assert stage.broker.beat(other).known
+        assert not any(peer.draining for peer in stage.broker.peers(other))
 
     def test_ids_are_never_used_again(self, stage: Stage) -> None:
         seen = set()
@@ -137,6 +149,45 @@ class RosterContract(StageFixture):
         assert [(m.tries, m.crashes, m.suspicion) for m in again] == [(0, 0, 0)] * 2
         assert stage.settle(ack(in_hand)) == frozenset()
         assert stage.settle(ack(strays[0])) == {strays[0].key.pk}
+
+    def test_what_workers_did_is_added_up_by_minute_queue_and_actor(self, stage: Stage) -> None:
+        other = stage.register("other")
+        mail = Work(minute=100, queue="mail", topic="send", succeeded=3, histogram=(1, 2))
+        stage.broker.record(
+            stage.worker_id, [mail, replace(mail, minute=101), replace(mail, topic="a")]
+        )
+        more = replace(mail, succeeded=0, failed=2, retried=1, duration_us=7, histogram=(0, 0, 3))
+        stage.broker.record(other, [more])
+
+        found = stage.broker.recorded(100)
+
+        assert [(one.minute, one.queue, one.topic) for one in found] == [
+            (100, "mail", "a"),
+            (100, "mail", "send"),
+            (101, "mail", "send"),
+        ]
+        assert found[1] == replace(more, succeeded=3, histogram=(1, 2, 3))
+        assert stage.broker.recorded(101) == found[2:]
+
+    def test_what_a_worker_says_again_takes_the_place_of_what_it_said(self, stage: Stage) -> None:
+        said = Work(minute=100, queue="mail", topic="send", succeeded=3, histogram=(3,))
+        stage.broker.record(stage.worker_id, [said])
+        stage.broker.record(stage.worker_id, [said])
+        more = replace(said, succeeded=5, duration_us=9, histogram=(5,))
+        stage.broker.record(stage.worker_id, [more])
+
+        assert stage.broker.recorded(0) == [more]
+
+    def test_old_statistics_are_pruned_in_steps(self, stage: Stage) -> None:
+        work = [Work(minute=n, queue="mail", topic="send", succeeded=1) for n in range(100, 104)]
+        stage.broker.record(stage.worker_id, work)
+
+        before = 103 * 60_000_000
+        counted = stage.broker.prune(0, before, dry_run=True)["statistics"]
+        steps = [stage.broker.prune(0, before, 2)["statistics"] for _ in range(3)]
+
+        assert (counted, steps) == (3, [2, 1, 0])
+        assert stage.broker.recorded(0) == work[3:]
 
 
 def _crash(stage: Stage, new_ones: int) -> None:

@@ -12,4 +12,7 @@ if call('HEXISTS', prefix .. 'workers', worker) == 0 then
   return {0, cancelled}
 end
 call('HINCRBY', prefix .. 'beats', worker, 1)
+local now = time()
+local started = string.match(call('HGET', prefix .. 'seen', worker) or now, '^%S+')
+call('HSET', prefix .. 'seen', worker, started .. ' ' .. now)
 return {1, cancelled}

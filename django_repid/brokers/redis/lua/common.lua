@@ -15,6 +15,8 @@
 --   asked           set     pks that were asked to stop
 --   args            hash    args id -> how many messages refer to it
 --   workers, beats  hash    worker -> who it is, its counter      paused  hash  queue -> why
+--   seen            hash    worker -> when it began and beat      draining  set  workers
+--   worked, work    zset, hash  "minute queue topic worker": by minute, what was done
 --   b:<id>          string  a bucket                    generated    zset  ids of args buckets
 --
 -- Numbers are kept as text: Lua's would turn 1700000000000000 into 1.7e+15.
@@ -173,6 +175,13 @@ local function free(ids, now)
     end
   end
   return freed
+end
+
+local function forget_worker(worker)
+  for _, name in ipairs({'workers', 'beats', 'seen'}) do
+    call('HDEL', prefix .. name, worker)
+  end
+  call('SREM', prefix .. 'draining', worker)
 end
 
 local function ring()

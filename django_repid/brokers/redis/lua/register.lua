@@ -4,4 +4,6 @@
 local worker = whole(numbers('worker_seq', 1) + 1)
 call('HSET', prefix .. 'workers', worker, ARGV[3])
 call('HSET', prefix .. 'beats', worker, '0')
+local now = time()
+call('HSET', prefix .. 'seen', worker, now .. ' ' .. now)
 return worker

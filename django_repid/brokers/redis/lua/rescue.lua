@@ -13,8 +13,7 @@ if beat == '' then
 elseif call('HGET', prefix .. 'beats', worker) ~= beat then
   return -1
 else
-  call('HDEL', prefix .. 'workers', worker)
-  call('HDEL', prefix .. 'beats', worker)
+  forget_worker(worker)
 end
 
 local running, freed = prefix .. 'run:' .. worker, 0

@@ -1,0 +1,1 @@
+"""The readers of connections whose messages are in a database."""
