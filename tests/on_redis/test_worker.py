@@ -36,7 +36,7 @@ def held_job(connection, folder: Path) -> Job:
     return job
 
 
-def test_jobs_run_and_leave_nothing_but_their_results(prefix: str) -> None:
+def test_jobs_run_and_leave_nothing_but_their_results_and_statistics(prefix: str) -> None:
     connection = connection_on(URL, prefix)
     jobs = [
         Job("add", args={"a": n, "b": 1}, connection=connection, use_args_bucketer=False)
@@ -55,7 +55,7 @@ def test_jobs_run_and_leave_nothing_but_their_results(prefix: str) -> None:
     assert [job.wait_sync(1).value for job in jobs] == [n + 1 for n in range(300)]
     assert receipt.wait_sync(1).value == "sent"
     names = {key.decode().split(":")[1] for key in keys_of(prefix)}
-    assert names == {"b", "seq", "worker_seq", "generated"}
+    assert names == {"b", "done", "seq", "worker_seq", "generated", "work", "worked"}
 
 
 def test_a_chain_is_run_in_either_order(prefix: str) -> None:

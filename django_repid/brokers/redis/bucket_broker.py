@@ -10,6 +10,8 @@ from django_repid.core.protocols import BucketBroker
 
 #: Buckets that one script writes.
 _CHUNK = 1000
+#: How often one prune looks on.
+_STEPS = 20
 
 
 class RedisBucketBroker:
@@ -35,6 +37,7 @@ class RedisBucketBroker:
     ) -> None:
         self.place = Place(dsn, cache, prefix)
         self.use_result_bucket = use_result_bucket
+        self._tidied = 0
 
     @guarded
     def store(self, records: Sequence[BucketRecord]) -> None:
@@ -46,7 +49,7 @@ class RedisBucketBroker:
                     record.id_,
                     wire.number(record.stored_at),
                     wire.number(record.ttl),
-                    str(int(record.generated)),
+                    "listed" if _is_listed(record) else str(int(record.generated)),
                     wire.bucket(record),
                 )
             run(self.place, "store", *arguments)
@@ -78,8 +81,27 @@ class RedisBucketBroker:
         return sum(run(self.place, "delete", *chunk) for chunk in chunks)
 
     def prune(self, limit: int = 500, *, dry_run: bool = False) -> int:
-        """See `BucketBroker.prune`: Redis has removed them already."""
+        """See `BucketBroker.prune`: Redis has removed them already, but not from the list."""
+        if not dry_run:
+            self._tidy(limit)
         return 0
+
+    @guarded
+    def _tidy(self, limit: int) -> None:
+        """Take results off the list that are there no more; go on each time where it stopped."""
+        client, done = self.place.client, self.place.key("done")
+        for _ in range(_STEPS):
+            ids = client.zrange(done, self._tidied, self._tidied + limit - 1)
+            with client.pipeline(transaction=False) as pipe:
+                for id_ in ids:
+                    pipe.exists(self.place.key(f"b:{id_.decode()}"))
+                there = pipe.execute()
+            ended = [id_ for id_, exists in zip(ids, there, strict=True) if not exists]
+            if ended:
+                run(self.place, "unlist", *ended)
+            self._tidied = self._tidied + len(ids) - len(ended) if len(ids) == limit else 0
+            if not self._tidied:
+                return
 
     @guarded
     def generated(self, stored_before: int, after: str, limit: int) -> list[str]:
@@ -95,3 +117,7 @@ class RedisBucketBroker:
     def shares(self, other: BucketBroker) -> bool:
         """See `BucketBroker.shares`."""
         return isinstance(other, RedisBucketBroker) and other.place.identity == self.place.identity
+
+
+def _is_listed(record: BucketRecord) -> bool:
+    return record.finished_ns is not None and record.origin is not None

@@ -77,10 +77,13 @@ class RedisHandling(RedisStatistics):
         if dry_run:
             died = self.place.key("died")
             dead = int(self.place.client.zcount(died, "-inf", f"({dead_before}"))
+            all_failures = self.place.key("failures")
+            failures = int(self.place.client.zcount(all_failures, "-inf", f"({dead_before}"))
         else:
             dead = int(run(self.place, "prune", dead_before, limit))
+            failures = int(run(self.place, "prune_failures", dead_before, limit))
         done = self._prune_statistics(statistics_before, limit, dry_run=dry_run)
-        return {"dead jobs": dead, "statistics": done}
+        return {"dead jobs": dead, "failures": failures, "statistics": done}
 
     def tend(self) -> None:
         """See `MessageBroker.tend`: there is nothing to do."""

@@ -102,9 +102,26 @@ def bucket(record: BucketRecord) -> str:
     """Return what a bucket holds. When it was stored and when it ends stand before it."""
     if record.finished_ns is None:
         return _encode((VERSION, record.data))
+    outcome = (record.started_ns, record.finished_ns, record.success, record.exception)
+    origin = record.origin
+    if origin is None:
+        return _encode((VERSION, record.data, *outcome))
+    key = origin.key
     return _encode((
-        VERSION, record.data, record.started_ns, record.finished_ns, record.success,
-        record.exception,
+        VERSION, record.data, *outcome,
+        key.id_, key.topic, key.queue, int(key.priority), record.tries, record.worker,
+        origin.payload, origin.args_id, origin.spec.text, encode_headers(origin.headers),
+    ))  # fmt: skip
+
+
+def failure(end: Settlement) -> str:
+    """Return a failing attempt: the id of its job in a line of its own, then all of it."""
+    key, found = end.message.key, end.failure
+    assert found is not None  # noqa: S101 - callers have filtered
+    return f"{key.id_}\n" + _encode((
+        VERSION, key.pk, key.topic, key.queue, found.worker, end.message.tries + 1, key.lease,
+        found.at, found.duration_us, found.exception[:255], found.fingerprint, found.text,
+        found.traceback,
     ))  # fmt: skip
 
 
@@ -143,10 +160,14 @@ def ends(settlements: Sequence[Settlement], *, store_results: bool) -> tuple[str
         else:
             meta += result.id_, number(result.stored_at), number(result.ttl)
             texts.append(bucket(result))
+        listed = result is not None and result.origin is not None
+        meta.append(("l" if listed else "") + (f"f{end.failure.at}" if end.failure else ""))
         if end.state is not None:
             meta += _kept(end)
         if end.state is MessageState.DEAD:
             texts.append(_encode(end.dead_reason))
+        if end.failure is not None:
+            texts.append(failure(end))
         metas.append(meta)
     return _encode(metas), texts
 

@@ -16,6 +16,9 @@
 --   args            hash    args id -> how many messages refer to it
 --   workers, beats  hash    worker -> who it is, its counter      paused  hash  queue -> why
 --   seen            hash    worker -> when it began and beat      draining  set  workers
+--   f:<n>           string  a failing attempt: its job's id, then JSON; n: sixteen digits
+--   failures        zset    n by time                failed:<id>  zset  n of a job, the newest
+--   done            zset    ids of results that say what they came from, by when they were stored
 --   worked, work    zset, hash  "minute queue topic worker": by minute, what was done
 --   b:<id>          string  a bucket                    generated    zset  ids of args buckets
 --
@@ -138,7 +141,8 @@ local function drop(m)
 end
 
 -- A bucket; empty texts: stored now, without an end. Redis removes it at its end by itself.
-local function store_bucket(id, stored_at, ttl, generated, blob, now)
+-- `listed`: it is a result that says which job it came from.
+local function store_bucket(id, stored_at, ttl, generated, blob, now, listed)
   if stored_at == '' then
     stored_at = now
   end
@@ -148,6 +152,9 @@ local function store_bucket(id, stored_at, ttl, generated, blob, now)
   else
     local ends = math.max(1, math.ceil((stored_at + ttl - ahead) / 1000))
     call('SET', key, value, 'PXAT', whole(ends))
+  end
+  if not listed then
+    call('ZREM', prefix .. 'done', id)
   end
   if generated == '1' then
     call('ZADD', prefix .. 'generated', 0, id)
@@ -175,6 +182,27 @@ local function free(ids, now)
     end
   end
   return freed
+end
+
+-- Results by the times they were stored at; beyond the cap the oldest are listed no more.
+local DONE_CAP = 100000
+
+local function list_done(pairs_)
+  many('ZADD', prefix .. 'done', pairs_)
+  local over = call('ZCARD', prefix .. 'done') - DONE_CAP
+  if over > 0 then
+    call('ZREMRANGEBYRANK', prefix .. 'done', 0, over - 1)
+  end
+end
+
+local function forget_failures(numbers_)
+  for _, n in ipairs(numbers_) do
+    local key = prefix .. 'f:' .. n
+    local id = string.match(call('GETRANGE', key, 0, 200), '^[^\n]*')
+    call('DEL', key)
+    call('ZREM', prefix .. 'failed:' .. id, n)
+    call('ZREM', prefix .. 'failures', n)
+  end
 end
 
 local function forget_worker(worker)

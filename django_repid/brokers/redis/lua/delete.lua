@@ -5,5 +5,6 @@ local removed = 0
 for place = 3, #ARGV do
   removed = removed + call('DEL', prefix .. 'b:' .. ARGV[place])
   call('ZREM', prefix .. 'generated', ARGV[place])
+  call('ZREM', prefix .. 'done', ARGV[place])
 end
 return removed

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Settle what has ended, then take what is due. Allowed when memory is full: it makes room.
--- ARGV[3]: JSON, for each end [pk, lease, state ("-": gone), result id, stored at, ttl] and, unless
--- gone, [run_at, due_at, tick, tries, crashes, suspicion, waits for, recurs, uncancel].
+-- ARGV[3]: JSON, for each end [pk, lease, state ("-": gone), result id, stored at, ttl, flags] and,
+-- unless gone, [run_at, due_at, tick, tries, crashes, suspicion, waits for, recurs, uncancel].
+-- Flags: "l", its result is to be listed; "f<time>", it was a failing attempt.
 -- ARGV[4]: JSON of the request, or an empty text. Then, for each end: its result, the reason of its
--- death. Returns the time, the keys of lost leases, the messages, when the next one is due, and
--- pairs of topic and queue that were not asked for.
+-- death, its failing attempt. Returns the time, the keys of lost leases, the messages, when the
+-- next one is due, and pairs of topic and queue that were not asked for.
 
 local ends, now = cjson.decode(ARGV[3]), time()
 local lost, stored = {}, {}
@@ -39,7 +40,7 @@ local function take_over(key, pk, held)
 end
 
 local function followed_by(e, tick)
-  return {e[1], e[2], READY, e[4], e[5], e[6], tick, tick, tick, '0', '0', '0', '', '1', '1'}
+  return {e[1], e[2], READY, e[4], e[5], e[6], e[7], tick, tick, tick, '0', '0', '0', '', '1', '1'}
 end
 
 local function remove(key, pk, held)
@@ -57,17 +58,17 @@ end
 
 local function keep(key, pk, held, e, reason)
   call('SREM', prefix .. 'run:' .. held.worker, pk)
-  call('HSET', key, 's', e[3], 'r', e[7], 'd', e[8], 't', e[10], 'x', e[11], 'u', e[12])
+  call('HSET', key, 's', e[3], 'r', e[8], 'd', e[9], 't', e[11], 'x', e[12], 'u', e[13])
   call('HDEL', key, 'w', 'c', 'y', 'f', 'k')
-  if e[9] ~= '' then
-    call('HSET', key, 'k', e[9])
+  if e[10] ~= '' then
+    call('HSET', key, 'k', e[10])
   end
-  local waits = e[13] ~= '' and e[13]
+  local waits = e[14] ~= '' and e[14]
   wait_for(pk, held.waits, waits)
   if waits then
     call('HSET', key, 'f', waits)
   end
-  if e[15] == '1' then
+  if e[16] == '1' then
     call('HDEL', key, 'a')
     call('SREM', prefix .. 'asked', pk)
   end
@@ -76,9 +77,9 @@ local function keep(key, pk, held, e, reason)
     call('HSET', key, 'y', reason)
     call('ZREM', prefix .. 'all:' .. queue, pk)
     call('ZADD', prefix .. 'dead:' .. queue, pk, pk)
-    call('ZADD', prefix .. 'died', e[7], pk)
+    call('ZADD', prefix .. 'died', e[8], pk)
   else
-    enter_ready(pk, held.head, e[7])
+    enter_ready(pk, held.head, e[8])
   end
 end
 
@@ -92,7 +93,7 @@ local function settle(e, reason)
   end
   local held = {head = m[3], id = m[4], worker = m[5] or '0', waits = m[6], asked = m[7],
     args = m[8], new_body = m[10], new_head = m[11], new_schedule = m[12], later_args = m[14]}
-  local state, recurs = e[3], e[14] == '1'
+  local state, recurs = e[3], e[15] == '1'
   if held.new_body and (recurs or state ~= READY) then
     local same = recurs and m[9] == held.new_schedule
     take_over(key, pk, held)
@@ -111,6 +112,29 @@ local function settle(e, reason)
   return true
 end
 
+local FAILURES_CAP, OF_ONE_JOB = 10000, 20
+local failures, done = {}, {}
+
+-- The oldest go where there are too many of them, of one job or in all.
+local function keep_failures()
+  local last = numbers('failure_seq', #failures)
+  for place, one in ipairs(failures) do
+    local n, id = string.format('%016.0f', last + place), string.match(one[2], '^[^\n]*')
+    call('SET', prefix .. 'f:' .. n, one[2])
+    call('ZADD', prefix .. 'failures', one[1], n)
+    local mine = prefix .. 'failed:' .. id
+    call('ZADD', mine, n, n)
+    local over = call('ZCARD', mine) - OF_ONE_JOB
+    if over > 0 then
+      call('ZREMRANGEBYRANK', mine, 0, over - 1)
+    end
+  end
+  local over = call('ZCARD', prefix .. 'failures') - FAILURES_CAP
+  if over > 0 then
+    forget_failures(call('ZRANGE', prefix .. 'failures', 0, over - 1))
+  end
+end
+
 local text = 4
 for _, e in ipairs(ends) do
   local result, reason = false, ''
@@ -122,13 +146,33 @@ for _, e in ipairs(ends) do
     text = text + 1
     reason = ARGV[text]
   end
-  local bucket = e[4]
+  local failed_at, failure = string.match(e[7], 'f(%d+)'), false
+  if failed_at then
+    text = text + 1
+    failure = {failed_at, ARGV[text]}
+  end
+  local bucket, stored_at, listed = e[4], e[5], string.sub(e[7], 1, 1) == 'l'
   if not settle(e, reason) then
     lost[#lost + 1] = e[1]
-  elseif result then
-    store_bucket(bucket, e[5], e[6], '0', result, now)
-    stored[#stored + 1] = bucket
+  else
+    if result then
+      store_bucket(bucket, stored_at, e[6], '0', result, now, listed)
+      stored[#stored + 1] = bucket
+      if listed then
+        done[#done + 1] = stored_at == '' and now or stored_at
+        done[#done + 1] = bucket
+      end
+    end
+    if failure then
+      failures[#failures + 1] = failure
+    end
   end
+end
+if #done > 0 then
+  list_done(done)
+end
+if #failures > 0 then
+  keep_failures()
 end
 many('HDEL', prefix .. 'ids', gone.ids)
 for worker, keys in pairs(gone.workers) do
