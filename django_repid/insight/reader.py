@@ -4,12 +4,14 @@ from typing import Protocol
 
 from django_repid import conf
 from django_repid.brokers.database import DatabaseMessageBroker
+from django_repid.brokers.redis import RedisMessageBroker
 from django_repid.connections import connections
 from django_repid.core.connection import Connection
 from django_repid.insight.causes import CauseReader
 from django_repid.insight.database.reader import DatabaseReader
 from django_repid.insight.jobs import JobReader
 from django_repid.insight.queues import QueueReader
+from django_repid.insight.redis.reader import RedisReader
 from django_repid.insight.schedules import ScheduleReader
 from django_repid.insight.workers import WorkerReader
 
@@ -31,6 +33,8 @@ def reader_of(connection: Connection) -> Reader | None:
     """Return the reader of a connection; None for a store that lives in its process's memory."""
     if isinstance(connection.message_broker, DatabaseMessageBroker):
         return DatabaseReader(connection)
+    if isinstance(connection.message_broker, RedisMessageBroker):
+        return RedisReader(connection)
     return None
 
 

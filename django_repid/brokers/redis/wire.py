@@ -115,14 +115,14 @@ def bucket(record: BucketRecord) -> str:
 
 
 def failure(end: Settlement) -> str:
-    """Return a failing attempt: the id of its job in a line of its own, then all of it."""
+    """Return a failing attempt in three lines: its job's id, what is said of it, its traceback."""
     key, found = end.message.key, end.failure
     assert found is not None  # noqa: S101 - callers have filtered
-    return f"{key.id_}\n" + _encode((
+    said = (
         VERSION, key.pk, key.topic, key.queue, found.worker, end.message.tries + 1, key.lease,
         found.at, found.duration_us, found.exception[:255], found.fingerprint, found.text,
-        found.traceback,
-    ))  # fmt: skip
+    )  # fmt: skip
+    return f"{key.id_}\n{_encode(said)}\n{_encode(found.traceback)}"
 
 
 def read_bucket(id_: str, text: bytes) -> tuple[ArgsBucket, int | None]:

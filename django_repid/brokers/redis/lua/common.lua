@@ -16,7 +16,9 @@
 --   args            hash    args id -> how many messages refer to it
 --   workers, beats  hash    worker -> who it is, its counter      paused  hash  queue -> why
 --   seen            hash    worker -> when it began and beat      draining  set  workers
---   f:<n>           string  a failing attempt: its job's id, then JSON; n: sixteen digits
+--   f:<n>           hash    a failing attempt: i its job's id, s what is said of it, t traceback;
+--                           n: sixteen digits
+--   recurring       set     pks of recurring messages
 --   failures        zset    n by time                failed:<id>  zset  n of a job, the newest
 --   done            zset    ids of results that say what they came from, by when they were stored
 --   worked, work    zset, hash  "minute queue topic worker": by minute, what was done
@@ -138,6 +140,7 @@ local function drop(m)
   detach(m)
   call('DEL', prefix .. 'm:' .. m.pk)
   call('HDEL', prefix .. 'ids', m.id)
+  call('SREM', prefix .. 'recurring', m.pk)
 end
 
 -- A bucket; empty texts: stored now, without an end. Redis removes it at its end by itself.
@@ -198,7 +201,7 @@ end
 local function forget_failures(numbers_)
   for _, n in ipairs(numbers_) do
     local key = prefix .. 'f:' .. n
-    local id = string.match(call('GETRANGE', key, 0, 200), '^[^\n]*')
+    local id = call('HGET', key, 'i') or ''
     call('DEL', key)
     call('ZREM', prefix .. 'failed:' .. id, n)
     call('ZREM', prefix .. 'failures', n)

@@ -45,6 +45,9 @@ local function put(pk, lease, meta, body)
   if meta[7] ~= '' then
     refer(meta[7], 1)
   end
+  if meta[5] ~= '' then
+    call('SADD', prefix .. 'recurring', pk)
+  end
   if not pending[pk] then
     order[#order + 1] = pk
   end
@@ -128,6 +131,7 @@ local function write(meta, body, new_pk)
     detach(m)
   end
   call('DEL', prefix .. 'm:' .. m.pk)
+  call('SREM', prefix .. 'recurring', m.pk)
   put(m.pk, m.lease, meta, body)
   return m.pk .. ' ' .. m.lease, true
 end

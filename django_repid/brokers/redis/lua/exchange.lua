@@ -46,6 +46,9 @@ end
 local function remove(key, pk, held)
   call('DEL', key)
   gather(gone, 'ids', held.id)
+  if held.schedule then
+    call('SREM', prefix .. 'recurring', pk)
+  end
   gather(gone.workers, held.worker, pk)
   gather(gone.queues, queue_of(held.head), pk)
   wait_for(pk, held.waits, false)
@@ -91,7 +94,7 @@ local function settle(e, reason)
   if m[2] ~= RUNNING or m[1] ~= e[2] then
     return false
   end
-  local held = {head = m[3], id = m[4], worker = m[5] or '0', waits = m[6], asked = m[7],
+  local held = {schedule = m[9], head = m[3], id = m[4], worker = m[5] or '0', waits = m[6], asked = m[7],
     args = m[8], new_body = m[10], new_head = m[11], new_schedule = m[12], later_args = m[14]}
   local state, recurs = e[3], e[15] == '1'
   if held.new_body and (recurs or state ~= READY) then
@@ -119,8 +122,9 @@ local failures, done = {}, {}
 local function keep_failures()
   local last = numbers('failure_seq', #failures)
   for place, one in ipairs(failures) do
-    local n, id = string.format('%016.0f', last + place), string.match(one[2], '^[^\n]*')
-    call('SET', prefix .. 'f:' .. n, one[2])
+    local n = string.format('%016.0f', last + place)
+    local id, said, traceback = string.match(one[2], '^([^\n]*)\n([^\n]*)\n(.*)$')
+    call('HSET', prefix .. 'f:' .. n, 'i', id, 's', said, 't', traceback)
     call('ZADD', prefix .. 'failures', one[1], n)
     local mine = prefix .. 'failed:' .. id
     call('ZADD', mine, n, n)
