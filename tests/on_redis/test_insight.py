@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from django_repid.brokers.redis import wire
 from django_repid.core.claims import Work
 from django_repid.core.settlement import Failure
 from django_repid.insight.jobs import Question
@@ -242,4 +241,3 @@ def test_a_result_without_an_origin_can_be_read(stage: Stage, reader: RedisReade
 
     assert whole is not None
     assert (whole.id, whole.state) == ("", JobState.DONE)
-    assert wire.VERSION == 1
