@@ -8,8 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from django_repid.admin.base import unreachable
 from django_repid.admin.overview import overview
 from django_repid.core import clock
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.schedule import zone_of
 from django_repid.insight import words
 
@@ -36,6 +38,12 @@ def repid_age(moment: int | None, now: int) -> str:
         return "–"
     age = words.age(now - moment)
     return format_html('<time title="{}">{}</time>', words.utc(moment), age)
+
+
+@register.filter
+def repid_utc(moment: int) -> str:
+    """Return a moment in UTC, to the second."""
+    return words.utc(moment)
 
 
 @register.filter
@@ -90,5 +98,9 @@ def repid_overview(context: template.RequestContext) -> str:
     """Return the whole page of the overview: Django shows the template of an app's models."""
     request: Any = context.request
     around: dict[str, Any] = context.flatten()  # type: ignore[assignment]  # its keys are names
-    given = {**around, **overview(request)}
-    return render_to_string("admin/django_repid/overview.html", given, request)
+    name = "overview.html"
+    try:
+        ours = overview(request)
+    except BrokerUnavailable as error:
+        name, ours = "unreachable.html", unreachable(request, "", error)
+    return render_to_string(f"admin/django_repid/{name}", {**around, **ours}, request)
