@@ -80,7 +80,7 @@ def _about_outboxes(aliases: Iterable[str]) -> Iterable[CheckMessage]:
         if len(found) > 1:
             text = (
                 f"Connections to {len(found)} Redis places keep their outbox in the database "
-                f"{alias!r} under one prefix, {prefix!r}: each would send what is meant for another."
+                f"{alias!r} under one prefix, {prefix!r}: each would send another's jobs."
             )
             yield Error(text, hint="Give each a prefix of its own.", id="django_repid.E005")
 
