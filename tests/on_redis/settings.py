@@ -17,7 +17,11 @@ CACHES = {
 _given = {"cache": "queue", "prefix": os.environ["REPID_TEST_REDIS_PREFIX"]}
 REPID = {
     "default": {
-        "MESSAGE_BROKER": {"CLASS": "django_repid.brokers.redis.RedisMessageBroker", **_given},
+        "MESSAGE_BROKER": {
+            "CLASS": "django_repid.brokers.redis.RedisMessageBroker",
+            "outbox": bool(os.environ.get("REPID_TEST_REDIS_OUTBOX")),
+            **_given,
+        },
         "RESULTS_BUCKET_BROKER": {
             "CLASS": "django_repid.brokers.redis.RedisBucketBroker",
             **_given,

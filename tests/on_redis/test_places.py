@@ -1,6 +1,7 @@
 """Where a Redis broker goes: an address or a cache, and what is said where that is none."""
 
 import builtins
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_no_command_is_ever_repeated_and_answers_are_bytes(dsn, cache) -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"dsn": "redis://localhost", "cache": "queue"}])
-def test_one_of_the_two_says_where(given: dict[str, str]) -> None:
+def test_one_of_the_two_says_where(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"dsn, an address .* or cache"):
         Broker(**given)
 

@@ -79,6 +79,10 @@ class DatabaseHandling(DatabaseRoster):
         rooms = Retention(self.alias, dead_before, statistics_before)
         return rooms.count() if dry_run else rooms.remove(dead, limit)
 
+    def relay(self) -> int:
+        """See `MessageBroker.relay`: there is nothing to do."""
+        return 0
+
     @guarded
     def tend(self) -> None:
         """See `MessageBroker.tend`: PostgreSQL's own vacuum comes once a minute at best.

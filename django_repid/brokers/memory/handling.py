@@ -101,6 +101,10 @@ class InMemoryHandling:
                 self._drop(message)
         return {"dead jobs": len(old) if dry_run else len(old[:limit])}
 
+    def relay(self) -> int:
+        """See `MessageBroker.relay`: there is nothing to do."""
+        return 0
+
     def tend(self) -> None:
         """See `MessageBroker.tend`: there is nothing to do."""
 

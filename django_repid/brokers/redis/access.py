@@ -46,12 +46,17 @@ def driver() -> Any:
 class Place:
     """A Redis and a prefix in it. It connects at its first use, and may be shared by all threads.
 
+    `seconds`: how long to wait for a connection or an answer, where the address and the cache do
+    not say.
+
     Raises:
         ConfigurationError: not exactly one of `dsn` and `cache` is given, or the prefix is none.
 
     """
 
-    def __init__(self, dsn: str | None, cache: str | None, prefix: str) -> None:
+    def __init__(
+        self, dsn: str | None, cache: str | None, prefix: str, *, seconds: float = _ANSWER_SECONDS
+    ) -> None:
         if (dsn is None) == (cache is None):
             message = (
                 "A Redis broker is told where to go by one of two: dsn, an address such as "
@@ -63,6 +68,7 @@ class Place:
             raise ConfigurationError(message)
         driver()
         self._dsn, self._cache = dsn, cache
+        self._seconds = seconds
         #: What every key begins with. What stands in braces decides the slot in a cluster.
         self.prefix = f"{{{prefix}}}:"
         self._lock = threading.Lock()
@@ -86,7 +92,12 @@ class Place:
         url, more = (self._dsn, {}) if self._cache is None else _of_cache(self._cache)
         try:
             pool = redis.ConnectionPool.from_url(
-                url, **{"socket_timeout": _ANSWER_SECONDS, "socket_connect_timeout": 5.0, **more}
+                url,
+                **{
+                    "socket_timeout": self._seconds,
+                    "socket_connect_timeout": self._seconds,
+                    **more,
+                },
             )
         except ValueError as error:
             # Without the address: it may hold a password.

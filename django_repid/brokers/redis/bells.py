@@ -16,6 +16,9 @@ _QUIET_SECONDS = 0.05
 #: How long a listener is silent before it makes sure that its connection still works.
 _CHECK_SECONDS = 10.0
 _RECONNECT_SECONDS = 1.0
+#: A ring takes 0.1 ms; a server that cannot do it in this time is not worth a web request's.
+_RING_SECONDS = 0.25
+_LEFT_ALONE_SECONDS = 10.0
 
 
 class Bell:
@@ -31,6 +34,43 @@ class Bell:
             return False
         self._rung_at = now
         return True
+
+
+class RedisBell:
+    """A bell in Redis for messages that are in a database: it wakes workers on any host.
+
+    Give it to `DatabaseMessageBroker(bell=…)`. It holds nothing, so it may be a cache.
+
+    Args:
+        dsn: the address, as redis-py takes it.
+        cache: instead of it, an alias of CACHES that is one of django-redis.
+        prefix: workers hear the rings of enqueuers with the same one.
+
+    Raises:
+        ConfigurationError: not exactly one of `dsn` and `cache` is given, or one is wrong.
+
+    """
+
+    def __init__(
+        self, dsn: str | None = None, *, cache: str | None = None, prefix: str = "repid"
+    ) -> None:
+        # Whoever rings has just committed, and must not wait: the worker polls anyway.
+        self._place = Place(dsn, cache, prefix, seconds=_RING_SECONDS)
+        self._quiet_until = float("-inf")
+
+    def ring(self) -> None:
+        """Wake the workers. A Redis that is away is left alone for a while."""
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            self._place.client.publish(self._place.key("bell"), "")
+        except driver().RedisError as error:
+            self._quiet_until = time.monotonic() + _LEFT_ALONE_SECONDS
+            logger.info("The bell did not ring; workers poll meanwhile: %s", error)
+
+    def listener(self, heard: Callable[[], None]) -> "Listener":
+        """Return who hears it; see `FarBell.listener`."""
+        return Listener(self._place, heard)
 
 
 class Listener:

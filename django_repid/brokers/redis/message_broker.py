@@ -1,6 +1,7 @@
 """Messages in Redis."""
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -10,11 +11,14 @@ from django_repid.brokers.redis.bells import Bell, Listener
 from django_repid.brokers.redis.bucket_broker import RedisBucketBroker
 from django_repid.brokers.redis.claiming import RedisClaiming
 from django_repid.brokers.redis.commits import on_commit_of
+from django_repid.brokers.redis.outbox import Outbox, Packed
 from django_repid.brokers.redis.scripts import run
 from django_repid.core.bucket import args_record
-from django_repid.core.errors import DuplicateJob
+from django_repid.core.errors import BrokerUnavailable, ConfigurationError, DuplicateJob
 from django_repid.core.message import Enqueued, NewMessage, RoutingKey
 from django_repid.core.protocols import BucketBroker
+
+logger = logging.getLogger("django_repid")
 
 
 class RedisMessageBroker(RedisClaiming):
@@ -26,6 +30,12 @@ class RedisMessageBroker(RedisClaiming):
         prefix: what all keys begin with. Brokers with one address and one prefix share theirs.
         commit_with: the database alias whose transactions an enqueue waits for: inside one, the
             message is written when it commits. A crash between the two loses it. None: at once.
+        outbox: keep it in that database, in that transaction, until it is written: then a crash
+            between the two loses nothing, and a Redis that is away at the commit is no error.
+            Workers send what was left. Of brokers with one outbox each needs a prefix of its own.
+
+    Raises:
+        ConfigurationError: the place is none, or an outbox has no database to be in.
 
     """
 
@@ -40,9 +50,16 @@ class RedisMessageBroker(RedisClaiming):
         cache: str | None = None,
         prefix: str = "repid",
         commit_with: str | None = "default",
+        outbox: bool = False,
     ) -> None:
         super().__init__(Place(dsn, cache, prefix))
         self.commit_with = commit_with
+        self.outbox: Outbox | None = None
+        if outbox:
+            if commit_with is None:
+                message = "outbox=True needs commit_with: the database that holds the outbox."
+                raise ConfigurationError(message)
+            self.outbox = Outbox(commit_with, prefix)
         self._bell = Bell()
         self._listener: Listener | None = None
 
@@ -56,36 +73,69 @@ class RedisMessageBroker(RedisClaiming):
         self, messages: Sequence[NewMessage], args: BucketBroker | None = None
     ) -> list[Enqueued]:
         """See `MessageBroker.enqueue`."""
+        packed = [_packed(message, store_args=args is not None) for message in messages]
         when_committed = on_commit_of(self.commit_with)
         if when_committed is None:
-            return self._write(messages, store_args=args is not None)
+            return self._write(messages, packed)
         answers = [Enqueued(key=m.key, duplicate=None, enqueued_at=None) for m in messages]
+        kept = None if self.outbox is None else self.outbox.put(packed)
 
         def on_commit() -> None:
-            written = self._write(messages, store_args=args is not None)
-            for answer, now_known in zip(answers, written, strict=True):
+            written = self._write_kept(messages, packed, kept)
+            for answer, now_known in zip(answers, written, strict=False):
                 answer.complete(now_known)
 
         when_committed(on_commit)
         return answers
 
-    @guarded
-    def _write(self, messages: Sequence[NewMessage], *, store_args: bool) -> list[Enqueued]:
+    def relay(self) -> int:
+        """See `MessageBroker.relay`: what transactions have left in the outbox."""
+        return 0 if self.outbox is None else self.outbox.relay(self._relay)
+
+    def _relay(self, packed: list[Packed]) -> None:
+        try:
+            self._send(packed)
+        except DuplicateJob:
+            if len(packed) == 1:
+                logger.warning("A job of the outbox is dropped: its id waits or runs already.")
+                return
+            for one in packed:
+                self._relay([one])
+
+    def _write_kept(
+        self, messages: Sequence[NewMessage], packed: list[Packed], kept: Sequence[int] | None
+    ) -> list[Enqueued]:
+        """Write messages whose transaction has committed, and take them out of the outbox."""
+        if self.outbox is None or kept is None:
+            return self._write(messages, packed)
+        try:
+            written = self._write(messages, packed)
+        except BrokerUnavailable as error:
+            logger.warning("Jobs stay in the outbox until Redis can be reached: %s", error)
+            return []
+        except DuplicateJob:
+            self.outbox.remove(kept)
+            raise
+        self.outbox.remove(kept)
+        return written
+
+    def _write(self, messages: Sequence[NewMessage], packed: list[Packed]) -> list[Enqueued]:
         if not messages:
             return []
-        metas, texts = [], []
-        for message in messages:
-            record = args_record(message) if store_args else None
-            metas.append(_meta(message, with_bucket=record is not None))
-            texts.append(wire.body(message))
-            if record is not None:
-                texts.append(wire.bucket(record))
-        ring = str(int(self._bell.rings_now()))
-        now, outcome, *written = run(self.place, "enqueue", ring, json.dumps(metas), *texts)
+        now, written = self._send(packed)
+        return [_answer(m, text, now) for m, text in zip(messages, written, strict=True)]
+
+    @guarded
+    def _send(self, packed: list[Packed]) -> tuple[int, list[bytes]]:
+        """Write messages, all or none; return the time, and what became of each."""
+        metas = json.dumps([meta for meta, _ in packed])
+        texts = [text for _, some in packed for text in some]
+        now, outcome, *written = run(
+            self.place, "enqueue", str(int(self._bell.rings_now())), metas, *texts
+        )
         if outcome == b"duplicate":
             raise DuplicateJob.of(written[0].decode())
-        at = int(now)
-        return [_answer(m, text, at) for m, text in zip(messages, written, strict=True)]
+        return int(now), written
 
     def atomically(self) -> AbstractContextManager[None]:
         """See `MessageBroker.atomically`: there is no such thing here."""
@@ -110,6 +160,15 @@ class RedisMessageBroker(RedisClaiming):
         finally:
             self._listener = None
             listener.stop()
+
+
+def _packed(message: NewMessage, *, store_args: bool) -> Packed:
+    """Return what the script is told of a message."""
+    record = args_record(message) if store_args else None
+    texts = [wire.body(message)]
+    if record is not None:
+        texts.append(wire.bucket(record))
+    return _meta(message, with_bucket=record is not None), texts
 
 
 def _meta(message: NewMessage, *, with_bucket: bool) -> tuple[str, ...]:
