@@ -268,6 +268,21 @@ class Queue(models.Model):
         return f"{self.name}"
 
 
+class OutboxMessage(models.Model):
+    """A job that is to be sent to another store, kept by the transaction that enqueued it."""
+
+    id = models.BigAutoField(primary_key=True)
+    target = NameField(max_length=64, help_text=_("The prefix of the broker that sends it."))
+    body = models.TextField(help_text=_("What it sends; nobody else reads it."))
+
+    class Meta:
+        verbose_name = _("job in the outbox")
+        verbose_name_plural = _("jobs in the outbox")
+
+    def __str__(self) -> str:
+        return f"{self.pk} for {self.target}"
+
+
 class Statistic(models.Model):
     """What one worker did of one actor in one minute: counts, and a histogram of durations."""
 

@@ -13,6 +13,18 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='OutboxMessage',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('target', django_repid.models.NameField(help_text='The prefix of the broker that sends it.', max_length=64)),
+                ('body', models.TextField(help_text='What it sends; nobody else reads it.')),
+            ],
+            options={
+                'verbose_name': 'job in the outbox',
+                'verbose_name_plural': 'jobs in the outbox',
+            },
+        ),
+        migrations.CreateModel(
             name='Queue',
             fields=[
                 ('name', django_repid.models.NameField(max_length=64, primary_key=True, serialize=False)),
