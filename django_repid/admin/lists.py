@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_repid import showing
-from django_repid.models import Bucket, Failure, Message, NameField
+from django_repid.columns import NameField
+from django_repid.models import Bucket, Failure, Message
 
 
 class LookAtAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
