@@ -18,7 +18,7 @@ export COVERAGE_FILE = $(abspath $(VENV))/coverage.data
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint format types arch migrations docs coverage check package bench bench-quick harsh chaos chaos-short soak clean
+.PHONY: help demo test browser lint format types arch migrations docs coverage check package bench bench-quick harsh chaos chaos-short soak clean
 
 help: ## Show this list
 	@echo "Usage: make TARGET"
@@ -30,6 +30,9 @@ demo: .venv-demo/.installed ## See it work: a small shop, a worker and the admin
 
 test: $(VENV)/.test $(VENV)/.mysql ## Run the tests on every database that answers (DATABASE=, ARGS=)
 	@$(BIN)/python tests/run.py $(addprefix --database ,$(DATABASE)) $(ARGS)
+
+browser: $(VENV)/.browser ## Click through the demo and the admin in Chromium (ARGS="--pictures build/pictures")
+	@COVERAGE_FILE=$(abspath $(VENV))/browser.data $(BIN)/python tests/run.py --browser $(ARGS)
 
 lint: $(VENV)/.lint ## Look for faults, bad layout and spelling
 	$(BIN)/ruff check
@@ -43,6 +46,7 @@ format: $(VENV)/.lint ## Repair what can be repaired by machine
 types: $(VENV)/.test $(VENV)/.lint ## Check the types
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m mypy
 	DJANGO_SETTINGS_MODULE=config.settings $(BIN)/python -m mypy testproject
+	$(BIN)/python -m tests.typed
 
 arch: $(VENV)/.lint ## Check which module may import which
 	$(BIN)/lint-imports
@@ -111,6 +115,12 @@ $(VENV)/.mysql: $(VENV)/.test
 	@if $(INSTALL) --editable ".[mysql]" >$(VENV)/mysql.log 2>&1; then touch $@; else \
 	  echo "No MariaDB: mysqlclient needs a C compiler, pkg-config and MariaDB's C headers ($(VENV)/mysql.log)"; fi
 
+# The demo runs in it, too.
+$(VENV)/.browser: $(VENV)/.test
+	@echo "Installing Playwright into $(VENV) (once); the browser is the machine's own Chromium"
+	@$(INSTALL) --group browser --group demo
+	@touch $@
+
 $(VENV)/.lint: $(VENV)/.made pyproject.toml
 	@echo "Installing linters into $(VENV) (once)"
 	@$(INSTALL) --group lint
@@ -128,7 +138,7 @@ $(VENV)/.package: $(VENV)/.made pyproject.toml
 .venv-demo/.installed: pyproject.toml
 	@echo "Making .venv-demo (once)"
 	@$(call make-environment,.venv-demo)
-	@.venv-demo/bin/python -m pip install -qq --disable-pip-version-check --editable ".[pydantic]"
+	@.venv-demo/bin/python -m pip install -qq --disable-pip-version-check --editable ".[pydantic]" --group demo
 	@touch $@
 
 # Rivals, pinned; some of them want another redis-py, and get an environment beside it.

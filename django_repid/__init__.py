@@ -52,6 +52,7 @@ from django_repid.worker.worker import Worker
 if TYPE_CHECKING:
     from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
     from django_repid.brokers.memory import InMemoryBucketBroker, InMemoryMessageBroker
+    from django_repid.brokers.redis import RedisBell, RedisBucketBroker, RedisMessageBroker
 
 __version__ = VERSION
 
@@ -61,6 +62,9 @@ _BROKERS = {
     "DatabaseMessageBroker": "django_repid.brokers.database",
     "InMemoryBucketBroker": "django_repid.brokers.memory",
     "InMemoryMessageBroker": "django_repid.brokers.memory",
+    "RedisBell": "django_repid.brokers.redis",
+    "RedisBucketBroker": "django_repid.brokers.redis",
+    "RedisMessageBroker": "django_repid.brokers.redis",
 }
 
 
@@ -107,6 +111,9 @@ __all__ = [
     "PydanticConverter",
     "Quarantined",
     "Queue",
+    "RedisBell",
+    "RedisBucketBroker",
+    "RedisMessageBroker",
     "Repid",
     "RepidError",
     "ResultBucket",

@@ -5,11 +5,13 @@ E001   a setting is wrong: unknown key, wrong kind of value, broker that cannot 
 E002   a `tasks` module does not import
 E003   two actors have one name
 E004   an atomic actor, and a connection that cannot run it
+E005   two Redis brokers would send each other's jobs from one outbox
 E010   (database) the server has no SKIP LOCKED, or is no database that django_repid knows
 W001   messages live on another database than the models, and no `commit_with` joins them
 W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
 W003   a connection pool is too small for the worker
 W011   (database) the tables are missing or outdated
+W012   (database) a Redis that holds jobs or results throws keys away when it is full
 =====  ===========================================================================================
 """
 
@@ -26,6 +28,8 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from django_repid import conf, discovery
 from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
+from django_repid.brokers.redis import RedisBucketBroker, RedisMessageBroker
+from django_repid.brokers.redis.access import Place
 from django_repid.connections import configure, connections
 from django_repid.core.connection import Connection
 from django_repid.core.errors import ActorConflict, ConfigurationError
@@ -62,7 +66,23 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 found += _about(connections[alias])
             except ConfigurationError as error:
                 found.append(Error(str(error), id="django_repid.E001"))
-    return found or _about_defaults()
+    return found or [*_about_outboxes(aliases), *_about_defaults()]
+
+
+def _about_outboxes(aliases: Iterable[str]) -> Iterable[CheckMessage]:
+    """Say which connections would send each other's jobs."""
+    places: dict[tuple[str, str], set[object]] = {}
+    for broker in (connections[alias].message_broker for alias in aliases):
+        if isinstance(broker, RedisMessageBroker) and broker.outbox is not None:
+            key = broker.outbox.alias, broker.outbox.target
+            places.setdefault(key, set()).add(broker.place.identity)
+    for (alias, prefix), found in places.items():
+        if len(found) > 1:
+            text = (
+                f"Connections to {len(found)} Redis places keep their outbox in the database "
+                f"{alias!r} under one prefix, {prefix!r}: each would send another's jobs."
+            )
+            yield Error(text, hint="Give each a prefix of its own.", id="django_repid.E005")
 
 
 def _about_defaults() -> list[CheckMessage]:
@@ -103,10 +123,13 @@ def check_databases(**given: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     try:
         used = {alias for name in conf.aliases() for alias in aliases_of(connections[name])}
+        places = {str(one): one for name in conf.aliases() for one in places_of(connections[name])}
     except ConfigurationError:
         return []  # E001 says it
     for alias in sorted(used.intersection(given.get("databases") or ())):
         found += [m for m in about_database(alias) if not _before_the_first_migrate(m, alias)]
+    if given.get("databases"):
+        found += [message for place in places.values() for message in about_redis(place)]
     return found
 
 
@@ -115,15 +138,44 @@ def _before_the_first_migrate(found: CheckMessage, alias: str) -> bool:
     return found.id == "django_repid.W011" and not MigrationRecorder(databases[alias]).has_table()
 
 
-def aliases_of(connection: Connection) -> list[str]:
-    """Return the database aliases that a connection uses."""
-    brokers = (
+def _brokers_of(connection: Connection) -> tuple[object, ...]:
+    return (
         connection.message_broker,
         connection.args_bucket_broker,
         connection.results_bucket_broker,
     )
+
+
+def aliases_of(connection: Connection) -> list[str]:
+    """Return the database aliases that a connection uses."""
     ours = (DatabaseMessageBroker, DatabaseBucketBroker)
-    return list(dict.fromkeys(broker.alias for broker in brokers if isinstance(broker, ours)))
+    brokers = _brokers_of(connection)
+    found = [broker.alias for broker in brokers if isinstance(broker, ours)]
+    broker = connection.message_broker
+    if isinstance(broker, RedisMessageBroker) and broker.outbox is not None:
+        found.append(broker.outbox.alias)
+    return list(dict.fromkeys(found))
+
+
+def places_of(connection: Connection) -> list[Place]:
+    """Return where in Redis a connection keeps things, each server once."""
+    ours = (RedisMessageBroker, RedisBucketBroker)
+    places = (broker.place for broker in _brokers_of(connection) if isinstance(broker, ours))
+    return list({str(place): place for place in places}.values())
+
+
+def about_redis(place: Place) -> list[CheckMessage]:
+    """Return what is wrong with a Redis; nothing if it cannot be reached now."""
+    try:
+        policy = place.evicts()
+    except Exception:  # noqa: BLE001 - as in `about_database`
+        return []
+    if policy is None:
+        return []
+    # No error: `migrate` runs this too, and what it does has nothing to do with Redis.
+    text = f"The Redis {place} throws keys away when it is full ({policy}): jobs or results."
+    hint = "Set its maxmemory-policy to noeviction, or give jobs a Redis that is no cache."
+    return [checks.Warning(text, hint=hint, id="django_repid.W012")]
 
 
 def about_database(alias: str) -> list[CheckMessage]:
@@ -154,6 +206,7 @@ def about_database(alias: str) -> list[CheckMessage]:
 
 
 def _about(connection: Connection) -> Iterable[CheckMessage]:
+    places_of(connection)  # raises where a cache is none of Redis
     broker = connection.message_broker
     if isinstance(broker, DatabaseMessageBroker):
         yield from _about_alias(connection, broker)

@@ -5,7 +5,7 @@ import difflib
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import tzinfo
 from functools import partial
@@ -122,13 +122,27 @@ def _broker(key: str, alias: str, given: conf.BrokerSettings | None, **more: Any
     if given is None:
         return None
     place = f"REPID[{alias!r}][{key!r}]"
-    cls = load(given.path, place)
+    arguments = {
+        name: _part(value, f"{place}[{name!r}]") for name, value in given.arguments.items()
+    }
+    return _made(given.path, {**arguments, **more}, place)
+
+
+def _part(value: Any, place: str) -> Any:
+    """Return an argument of a broker: what is laid out as a broker is made like one."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("CLASS"), str):
+        return value
+    return _made(value["CLASS"], {k: v for k, v in value.items() if k != "CLASS"}, place)
+
+
+def _made(path: str, arguments: Mapping[str, Any], place: str) -> Any:
+    cls = load(path, place)
     try:
-        return cls(**{**given.arguments, **more})
+        return cls(**arguments)
     except TypeError as error:
         # Without the values: an address may hold a password.
-        names = ", ".join(given.arguments) or "nothing"
-        message = f"{place}: {given.path} cannot be made with {names}: {error}"
+        names = ", ".join(arguments) or "nothing"
+        message = f"{place}: {path} cannot be made with {names}: {error}"
         raise ConfigurationError(message) from error
 
 

@@ -2,7 +2,8 @@
 
     python testproject/demo.py          PORT=8001 chooses another port
 
-Any Python that has Django and django_repid installed, or the folder above on PYTHONPATH, will do.
+Any Python will do that has Django, Pillow, Pygments and django_repid installed (or has the folder
+above on PYTHONPATH). DEMO_FOLDER names another folder for the database and the files.
 """
 
 import os
@@ -20,8 +21,8 @@ from types import FrameType
 FOLDER = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
-#: A worker gives its running jobs 25 seconds to end.
-STOP_SECONDS = 35.0
+#: The worker gives its running jobs 5 seconds to end.
+STOP_SECONDS = 15.0
 
 Children = dict[str, subprocess.Popen[bytes]]
 
@@ -51,13 +52,16 @@ def main() -> int:
     try:
         port = free_port(os.environ.get("PORT", "8000"))
         # Without checks: on an empty database they would recommend what is done right here.
-        for arguments in (["migrate", "--verbosity", "0", "--skip-checks"], ["demo_admin"]):
+        for arguments in (["migrate", "--verbosity", "0", "--skip-checks"], ["demo_data"]):
             run(arguments, signals)
         if not signals.came():
             server = ["runserver", f"{HOST}:{port}", "--noreload"]
             # What it prints at its start is said better below; errors go to stderr.
             children["web server"] = start(server, stdout=subprocess.DEVNULL)
-            children["worker"] = start(["repid_worker", "--no-reload"])
+            # After five seconds a job of minutes is handed back, and runs anew at the next start.
+            children["worker"] = start(
+                ["repid_worker", "--no-reload", "--graceful-shutdown-time", "5"]
+            )
         if children and wait_for_page(port, children, signals):
             greet(port)
         while not signals.came():
@@ -78,6 +82,8 @@ def greet(port: int) -> None:
         f"""
   The page      http://{HOST}:{port}/
   The admin     http://{HOST}:{port}/admin/     (admin, password admin)
+
+  Mails         {os.environ.get("DEMO_FOLDER", FOLDER)}/emails
 
   Ctrl-C stops both the web server and the worker.
 """

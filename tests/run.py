@@ -1,27 +1,35 @@
 """Run the suite once per database: everything on SQLite, tests marked `store` on the others too.
 
+Tests marked `redis` run on a Redis server, beside SQLite. While the first of several databases has
+its tests, the others have theirs, one after another; what these print comes when it is done.
+
     python tests/run.py                              every database that answers
     python tests/run.py --database postgres          that one only
     python tests/run.py --database sqlite -k claim   whatever follows is pytest's
     python tests/run.py --harsh                      the tests marked `harsh`, which take minutes
+    python tests/run.py --browser                    the tests marked `browser`, on SQLite
 
-A server that does not answer is left out with a line that says so; where it was asked for by
-name, or CI or REPID_REQUIRE_DATABASES is set, that is a failure. Servers are looked for at the
-addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD and MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER,
-MYSQL_PWD. tests/settings.py reads the same variables, and REPID_TEST_DATABASE.
+A server that does not answer is left out with a line that says so, as Chromium is where there is
+none; where a server was asked for by name, or CI or REPID_REQUIRE_DATABASES is set, that is a
+failure. Servers are looked for at the addresses of PGHOST, PGPORT, PGUSER, PGPASSWORD, of
+MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER, MYSQL_PWD, and of REPID_TEST_REDIS. tests/settings.py reads
+the same variables, and REPID_TEST_DATABASE.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +49,8 @@ class Database:
     title: str
     reach: Callable[[], dict[str, str]]
     """Connect; return the environment that leads there, or raise Unreachable."""
-    select: tuple[str, ...] = ("-m", "store")
+    select: str = "store"
+    """Which tests run there, as pytest's -m takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +74,29 @@ class Outcome:
 def main() -> int:
     arguments, pytest_arguments = parse(sys.argv[1:])
     chosen = [d for d in DATABASES if not arguments.database or d.name in arguments.database]
+    if arguments.browser:
+        chosen = [BROWSER]
     if arguments.harsh:
-        chosen = [
-            replace(d, select=("-m", f"harsh{' and store' * bool(d.select)}")) for d in chosen
-        ]
+        chosen = [replace(d, select=f"harsh and {d.select}") for d in chosen]
     required = bool(arguments.database) or is_set("CI") or is_set("REPID_REQUIRE_DATABASES")
     coverage("erase")
-    outcomes = {d.title: run(d, pytest_arguments, required=required) for d in chosen}
+    # The tests marked `harsh` want the machine for themselves.
+    beside = [] if arguments.harsh or len(chosen) < 2 else chosen[1:]
+    with ThreadPoolExecutor(1) as second:
+        later = [second.submit(run_quietly, d, pytest_arguments, required=required) for d in beside]
+        outcomes = {
+            d.title: run(d, pytest_arguments, required=required) for d in chosen if d not in beside
+        }
+        for database, done in zip(beside, later, strict=True):
+            outcomes[database.title], printed = done.result()
+            print(printed, end="", flush=True)
     coverage("combine", "--quiet")
     report(outcomes)
     nothing_ran = all(outcome.is_empty for outcome in outcomes.values())
-    return int(nothing_ran or any(outcome.failed for outcome in outcomes.values()))
+    left_out = arguments.browser and nothing_ran  # which a person is told, and may live with
+    return int(
+        (nothing_ran and not left_out) or any(outcome.failed for outcome in outcomes.values())
+    )
 
 
 def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -84,6 +105,7 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--database", action="append", choices=[d.name for d in DATABASES])
     parser.add_argument("--harsh", action="store_true")
+    parser.add_argument("--browser", action="store_true")
     return parser.parse_known_args(words)
 
 
@@ -91,19 +113,35 @@ def is_set(variable: str) -> bool:
     return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
-def run(database: Database, pytest_arguments: list[str], *, required: bool) -> Outcome:
+def run_quietly(
+    database: Database, pytest_arguments: list[str], *, required: bool
+) -> tuple[Outcome, str]:
+    """Run as `run` does, and return what it printed: another run prints meanwhile."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as printed:
+        outcome = run(database, pytest_arguments, required=required, to=printed)
+        printed.seek(0)
+        return outcome, printed.read()
+
+
+def run(
+    database: Database,
+    pytest_arguments: list[str],
+    *,
+    required: bool,
+    to: IO[str] | None = None,
+) -> Outcome:
     try:
         address = database.reach()
     except Unreachable as reason:
-        print(f"\n{database.title} is left out: {reason}", flush=True)
+        print(f"\n{database.title} is left out: {reason}", file=to, flush=True)
         return Outcome(failed=int(required), note=f"left out: {reason}")
-    print(f"\nOn {database.title}:", flush=True)
-    environment = {**os.environ, **address, "REPID_TEST_DATABASE": database.name}
+    print(f"\nOn {database.title}:", file=to, flush=True)
+    environment = {**os.environ, "REPID_TEST_DATABASE": database.name, **address}
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts.xml"
         command = ["-m", "coverage", "run", "-m", "pytest", f"--junit-xml={counts}"]
-        code = python([*command, *database.select, *pytest_arguments], environment)
+        code = python([*command, "-m", database.select, *pytest_arguments], environment, to)
         return read(counts, code, bool(pytest_arguments), time.monotonic() - started)
 
 
@@ -145,9 +183,11 @@ def coverage(*words: str) -> None:
     subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
 
 
-def python(words: list[str], environment: dict[str, str]) -> int:
+def python(words: list[str], environment: dict[str, str], to: IO[str] | None) -> int:
     """Run this interpreter; on Ctrl-C let the child, who hears it too, tidy up first."""
-    with subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, env=environment, stdout=to, stderr=to
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
@@ -202,15 +242,38 @@ def reach_mariadb() -> dict[str, str]:
     return address
 
 
+def reach_redis() -> dict[str, str]:
+    try:
+        import redis
+    except ImportError as error:
+        raise Unreachable(f"its driver is missing ({one_line(error)})") from error
+    url = os.environ.get("REPID_TEST_REDIS", "redis://127.0.0.1:6379/15")
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5) as client:
+            client.ping()
+    except redis.RedisError as error:
+        raise Unreachable(one_line(error)) from error
+    return {"REPID_TEST_REDIS": url, "REPID_TEST_DATABASE": "sqlite"}
+
+
+def reach_chromium() -> dict[str, str]:
+    path = os.environ.get("REPID_CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        raise Unreachable("apt-get install chromium, or name another one in REPID_CHROMIUM")
+    return {"REPID_CHROMIUM": path}
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
 DATABASES = (
-    Database("sqlite", "SQLite", reach_sqlite, select=()),
+    Database("sqlite", "SQLite", reach_sqlite, select="not redis"),
     Database("postgres", "PostgreSQL", reach_postgres),
     Database("mariadb", "MariaDB", reach_mariadb),
+    Database("redis", "Redis", reach_redis, select="redis"),
 )
+BROWSER = Database("sqlite", "Chromium", reach_chromium, select="browser")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from django_repid.core import clock, terms
 from django_repid.core.actor import Actor
@@ -11,6 +11,7 @@ from django_repid.core.codec import Spec
 from django_repid.core.connection import Connection, get_connection
 from django_repid.core.enqueue import Order
 from django_repid.core.host import host
+from django_repid.core.job_options import JobOptions
 from django_repid.core.message import (
     NewMessage,
     OnDuplicate,
@@ -116,9 +117,9 @@ class JobTerms:
             self.args_id, self.result_id, self.connection, reads=args is None and self.args_id_set
         )
 
-    def using(self, **options: Any) -> Self:
+    def using(self, **options: Unpack[JobOptions]) -> Self:
         """Return a copy with other options, named as in the constructor."""
-        return type(self)(**{**self._given, **options})
+        return type(self)(**self._given | dict(options))
 
     def __repr__(self) -> str:
         id_ = "" if self.id_ is None else f", id_={self.id_!r}"

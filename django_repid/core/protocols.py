@@ -24,6 +24,28 @@ from django_repid.core.message import (
 from django_repid.core.settlement import Settlement
 
 
+class BellListener(Protocol):
+    """Hears a bell, on a thread of its own, from `start` to `stop`."""
+
+    hears_all: bool
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End, and give everything back."""
+
+
+class FarBell(Protocol):
+    """A bell that stands elsewhere than the messages, such as `RedisBell`."""
+
+    def ring(self) -> None:
+        """Wake the workers, wherever they are. It must not raise, nor wait for long."""
+
+    def listener(self, heard: Callable[[], None]) -> BellListener:
+        """Return who calls `heard`, from any thread, at each ring that is heard."""
+
+
 class BucketBroker(Protocol):
     """A store of buckets: arguments and results in one namespace."""
 
@@ -188,6 +210,12 @@ class MessageBroker(Protocol):
 
     def recorded(self, since: int) -> list[Work]:
         """Return what all workers did from a minute on, added up, in order."""
+
+    def relay(self) -> int:
+        """Take over what transactions have left for this store elsewhere; return how many.
+
+        Workers call it every few seconds. Most stores have no outbox, and nothing to do.
+        """
 
     def tend(self) -> None:
         """Do what the store needs after many settlements; others go on meanwhile."""

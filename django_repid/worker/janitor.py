@@ -89,6 +89,7 @@ class Janitor:
         if (processed := self._processed()) - self._tended_at >= _TEND_EACH:
             self._tended_at = processed
             self._broker.tend()
+        self._broker.relay()
         return SWEEP_SECONDS
 
     def _sweep(self) -> None:

@@ -8,7 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Where the database file is, and whatever else the project writes.
+DATA_DIR = Path(os.environ.get("DEMO_FOLDER", BASE_DIR))
 
 DEBUG = os.environ.get("DEBUG", "1") not in {"", "0", "false", "no"}
 SECRET_KEY = "demo-only: anyone can read this key, so make your own"
@@ -33,6 +37,18 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+if django.VERSION >= (6, 0):  # The first with this middleware.
+    MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
+    SECURE_CSP = {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -53,7 +69,7 @@ ASGI_APPLICATION = "config.asgi.application"
 _DATABASES: dict[str, dict[str, Any]] = {
     "sqlite": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": BASE_DIR / "db.sqlite3",
+        "NAME": DATA_DIR / "db.sqlite3",
         # A worker and the views write at the same time. With Django's defaults they would meet
         # "database is locked"; `manage.py check` recommends exactly these options.
         "OPTIONS": {
@@ -84,10 +100,15 @@ DATABASES = {"default": _DATABASES[os.environ.get("DATABASE", "sqlite")]}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "static/"
+MEDIA_URL = "media/"
+MEDIA_ROOT = DATA_DIR / "media"
+# Mails are written into files instead of being sent.
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = DATA_DIR / "emails"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# The page asks for news every two seconds; only what went wrong is worth a line.
+# The page asks for news every second; only what went wrong is worth a line.
 LOGGING = {
     "version": 1,
     "incremental": True,

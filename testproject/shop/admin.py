@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from shop.models import Product, Upload
+from shop.models import Order, Product, TillCount, Upload
 
 
 @admin.register(Product)
@@ -13,3 +13,13 @@ class ProductAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic a
 class UploadAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
     list_display = ("name", "created")
     readonly_fields = ("created",)
+
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    list_display = ("pk", "customer", "product", "quantity", "created")
+
+
+@admin.register(TillCount)
+class TillCountAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # as above
+    list_display = ("counted", "products", "orders")

@@ -39,6 +39,22 @@ class UploadForm(forms.Form):
         return file
 
 
+class PictureForm(forms.Form):
+    picture = forms.ImageField(
+        label="A picture of yours",
+        required=False,
+        error_messages={"invalid_image": "This file is not a picture that can be read."},
+        widget=forms.FileInput(attrs={"accept": "image/*"}),
+    )
+
+    def clean_picture(self) -> Any:
+        picture = self.cleaned_data["picture"]
+        if picture and picture.size > 10 * MOST_BYTES:
+            message = "This picture is larger than 10 MB."
+            raise forms.ValidationError(message)
+        return picture
+
+
 def _problem(text: str) -> str | None:
     if "\x00" in text:  # PostgreSQL could not store it
         return "This file is not text: it has NUL characters in it."

@@ -28,6 +28,36 @@ class Upload(models.Model):
         return self.name
 
 
+class Order(models.Model):
+    customer = models.EmailField()
+    product = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField(default=1)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"Order {self.pk}"
+
+    def is_possible(self) -> bool:
+        return self.quantity < 20
+
+
+class TillCount(models.Model):
+    """What the till held when an actor counted it, every minute."""
+
+    counted = models.DateTimeField(auto_now_add=True)
+    products = models.PositiveIntegerField()
+    orders = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.counted:%H:%M:%S}"
+
+
 class Patience(models.Model):
     """How often the `flaky` actor has been tried under a key."""
 

@@ -1,15 +1,18 @@
 """The shop's background jobs. A worker finds this module by its name: `manage.py repid_worker`."""
 
 import asyncio
+import io
 import time
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.storage import default_storage
+from django.core.mail import EmailMessage
 from django.db.models import F
 
 from django_repid import Router
 from shop import sheet
-from shop.models import Patience, Product, Upload
+from shop.models import Order, Patience, Product, TillCount, Upload
 
 router = Router()
 
@@ -54,6 +57,51 @@ async def fetch_prices(count: int) -> dict[str, str]:
 async def _ask_supplier(product: Product) -> str:
     await asyncio.sleep(3 + product.pk % 10 / 10)  # a slow supplier
     return f"{product.price * 6 / 10:.2f}"
+
+
+@router.actor(run_in_process=True, timeout=timedelta(seconds=30))
+def make_thumbnail(name: str) -> dict[str, Any]:
+    """Shrink a picture: work for the CPU, in a process of its own that the timeout kills."""
+    from PIL import Image, ImageOps  # only the processes need its memory
+
+    with default_storage.open(name) as file:
+        picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")
+    before = list(picture.size)
+    picture.thumbnail((560, 560))
+    picture.save(small := io.BytesIO(), "JPEG", quality=82)
+    url = default_storage.url(default_storage.save(f"small/{name}.jpg", small))
+    return {"picture": url, "before": before, "after": list(picture.size)}
+
+
+@router.actor(queue="mail", retries=5, timeout=timedelta(seconds=30))
+def send_receipt(order_id: int) -> dict[str, str]:
+    """Send a mail. The file backend puts it into the folder `emails`."""
+    order = Order.objects.get(pk=order_id)
+    subject = f"Your {order}: {order.quantity} × {order.product}"
+    EmailMessage(subject, "We are packing it.", to=[order.customer]).send()
+    return {"to": order.customer, "subject": subject}
+
+
+@router.actor(cron="* * * * *")
+async def count_till() -> None:
+    """Declared here, it runs every minute for as long as a worker knows it. Nobody enqueues it."""
+    await TillCount.objects.acreate(
+        products=await Product.objects.acount(), orders=await Order.objects.acount()
+    )
+
+
+@router.actor
+async def check_shelf(shelf: int) -> str:
+    """One of a hundred: they all wait at the same time, on one event loop."""
+    await asyncio.sleep(0.5 + shelf * 7 % 40 / 10)  # somebody walks there
+    return f"Shelf {shelf} is full"
+
+
+@router.actor
+async def take_stock(minutes: int) -> str:
+    """Take long. When its job is cancelled, an async actor is stopped where it waits."""
+    await asyncio.sleep(minutes * 60)
+    return "Everything is there."
 
 
 def soon(retry_number: int = 1) -> timedelta:

@@ -1,29 +1,28 @@
+"""The page. What its buttons do is in `shop.desk`."""
+
 from pathlib import Path
-from uuid import uuid4
 
 from django.conf import settings
-from django.db import transaction
 from django.http import FileResponse, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from django_repid import Job
-from shop import jobs as journal
-from shop.forms import UploadForm
-from shop.models import Product, Upload
+from shop import journal
+from shop.forms import PictureForm, UploadForm
+from shop.models import Product, TillCount
 
 
 @never_cache
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    return _page(request, UploadForm())
+    return page(request)
 
 
 @never_cache
 @require_safe
 def jobs(request: HttpRequest) -> HttpResponse:
-    """The part of the page that changes; a script asks for it every two seconds."""
+    """The part of the page that changes; a script asks for it every second."""
     return render(request, "shop/jobs.html", _news(request))
 
 
@@ -33,61 +32,18 @@ def sample(request: HttpRequest) -> FileResponse:
     return FileResponse(path.open("rb"), as_attachment=True)
 
 
-@require_POST
-def upload(request: HttpRequest) -> HttpResponse:
-    form = UploadForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return _page(request, form, status=422)
-    name = form.cleaned_data["file"].name
-    # One transaction: there is never a job without its file, nor a file that no job looks at.
-    with transaction.atomic():
-        stored = Upload.objects.create(name=name, content=form.text)
-        job = Job("import_products", args={"upload_id": stored.pk})
-        receipt = job.enqueue_sync()
-    journal.remember(request.session, journal.note(f"Import {name}", job, receipt))
-    return redirect("index")
+def page(request: HttpRequest, **forms: UploadForm | PictureForm) -> HttpResponse:
+    """Return the page; a form that was filled in wrongly comes back with what is wrong."""
+    from shop.exhibits import EXHIBITS  # whose views come back here
 
-
-@require_POST
-async def fetch(request: HttpRequest) -> HttpResponse:
-    job = Job("fetch_prices", args={"count": 5})
-    receipt = await job.enqueue()
-    await journal.aremember(request.session, journal.note("Fetch five prices", job, receipt))
-    return redirect("index")
-
-
-@require_POST
-def fail(request: HttpRequest) -> HttpResponse:
-    """Two retries make three tries: the third succeeds, unless it was to fail for good."""
-    always = "always" in request.POST
-    args = {"key": uuid4().hex, "successful_try": 99 if always else 3}
-    job = Job("flaky", args=args)
-    label = "Fail at every try" if always else "Fail twice, then succeed"
-    journal.remember(request.session, journal.note(label, job, job.enqueue_sync()))
-    return redirect("index")
-
-
-@require_POST
-def chain(request: HttpRequest) -> HttpResponse:
-    """The second job's arguments are the first one's result, for which it waits."""
-    link = uuid4().hex
-    first = Job(
-        "add_hello",
-        args={"user_name": "Alex", "user_id": 123, "messages": ["This is your first message!"]},
-        result_id=link,
-    )
-    second = Job("add_id", args_id=link)
-    receipts = Job.enqueue_many_sync([first, second])
-    journal.remember(
-        request.session,
-        journal.note("Chain, 1: add_hello", first, receipts[0]),
-        journal.note("Chain, 2: add_id", second, receipts[1]),
-    )
-    return redirect("index")
-
-
-def _page(request: HttpRequest, form: UploadForm, *, status: int = 200) -> HttpResponse:
-    return render(request, "shop/index.html", {"form": form, **_news(request)}, status=status)
+    context = {
+        "exhibits": EXHIBITS,
+        "upload_form": UploadForm(),
+        "picture_form": PictureForm(),
+        **forms,
+        **_news(request),
+    }
+    return render(request, "shop/index.html", context, status=422 if forms else 200)
 
 
 def _news(request: HttpRequest) -> dict[str, object]:
@@ -95,4 +51,5 @@ def _news(request: HttpRequest) -> dict[str, object]:
         "jobs": journal.shown(request.session),
         "has_worker": journal.has_worker(),
         "products": Product.objects.count(),
+        "count": TillCount.objects.first(),
     }

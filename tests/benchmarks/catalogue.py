@@ -17,6 +17,8 @@ _OURS = System(
 
 OURS = {store: _OURS.having(key=f"ours-{store}", store=store) for store in
         ("postgres", "sqlite", "mariadb")}  # fmt: skip
+#: Every message has its id there until it has ended.
+OURS_REDIS = _OURS.having(key="ours-redis", store="redis", left="{repid}:ids", done="")
 
 
 def as_sync(system: System) -> System:
@@ -217,4 +219,6 @@ SQLITE = [
     HUEY_FULL, HUEY_OFF, DJANGO_Q2_SQLITE, TASKS_DB_SQLITE,
 ]  # fmt: skip
 MARIADB = [OURS["mariadb"], as_sync(OURS["mariadb"])]
-REDIS = [HUEY_REDIS, DRAMATIQ, TASKIQ, CELERY, ARQ, REPID, RQ]
+REDIS = [
+    OURS_REDIS, as_sync(OURS_REDIS), HUEY_REDIS, DRAMATIQ, TASKIQ, CELERY, ARQ, REPID, RQ,
+]  # fmt: skip

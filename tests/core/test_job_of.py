@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from django_repid import BasicConverter, InvalidJob, Job, Repid, Router, RouterDefaults
+from django_repid.core.job_options import JobOptions
 from tests.core.kit import in_memory
 
 validated = Router()
@@ -139,6 +140,14 @@ def test_the_generated_ids_of_a_copy_are_its_own():
 def test_using_checks_as_the_constructor_does():
     job = Job.of(greet, "Alex")
     with pytest.raises(InvalidJob, match="priority"):
-        job.using(priority="high")
+        job.using(priority="high")  # type: ignore[arg-type]  # as meant
     with pytest.raises(TypeError, match="colour"):
-        job.using(colour="blue")
+        job.using(colour="blue")  # type: ignore[call-arg]  # as meant
+
+
+def test_using_names_every_option_of_the_constructor_to_type_checkers():
+    taken = inspect.signature(Job.__init__).parameters.keys() - {"self"}
+
+    assert taken == JobOptions.__annotations__.keys()
+    for name, annotation in JobOptions.__annotations__.items():
+        assert inspect.signature(Job.__init__).parameters[name].annotation == annotation, name

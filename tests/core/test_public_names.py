@@ -17,6 +17,7 @@ NAMES = {
     *["default_retry_policy_factory", "RetryPolicyT", "RetryAfter"],
     *["Connection", "Repid", "Config", "Middleware"],
     *["DatabaseMessageBroker", "DatabaseBucketBroker"],
+    *["RedisMessageBroker", "RedisBucketBroker", "RedisBell"],
     *["HealthCheckServer", "HealthCheckServerSettings", "HealthCheckStatus"],
     *["InMemoryMessageBroker", "InMemoryBucketBroker", "ArgsBucket", "ResultBucket"],
     *["BasicConverter", "PydanticConverter", "DefaultConverter"],

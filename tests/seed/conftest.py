@@ -12,17 +12,12 @@ from django.db import connections
 
 from django_repid import (
     Connection,
-    DatabaseBucketBroker,
-    DatabaseMessageBroker,
-    InMemoryBucketBroker,
-    InMemoryMessageBroker,
     Repid,
     Router,
     Worker,
 )
 from django_repid.core import clock
-
-ON_DATABASE = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
+from tests import stores
 
 
 @dataclass
@@ -30,15 +25,19 @@ class Store:
     """One kind of brokers, and what the tests do with it."""
 
     brokers: str
-    monkeypatch: pytest.MonkeyPatch
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a block of the text must be given besides."""
+        return {"place": stores.place()} if self.brokers == "Redis" else {}
 
     def message_broker(self) -> Any:
-        kinds = {"InMemory": InMemoryMessageBroker, "Database": DatabaseMessageBroker}
-        return kinds[self.brokers]()
+        return stores.connection().message_broker
 
     def bucket_broker(self, **options: Any) -> Any:
-        kinds = {"InMemory": InMemoryBucketBroker, "Database": DatabaseBucketBroker}
-        return kinds[self.brokers](**options)
+        made = stores.connection()
+        results = options.get("use_result_bucket", False)
+        return made.results_bucket_broker if results else made.args_bucket_broker
 
     def connection(self, *, args: bool = True, results: bool = True) -> Connection:
         """Return a connection as the seed's "Preparation" makes it, or with fewer brokers."""
@@ -76,9 +75,9 @@ class Store:
             clock.travel(0)
 
 
-@pytest.fixture(params=["InMemory", pytest.param("Database", marks=ON_DATABASE)])
-def store(request, monkeypatch):
-    return Store(request.param, monkeypatch)
+@pytest.fixture
+def store(each_store):
+    return Store({"memory": "InMemory", "database": "Database", "redis": "Redis"}[each_store])
 
 
 @pytest.fixture

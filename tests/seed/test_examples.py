@@ -28,7 +28,7 @@ async def jobs_in_coroutine(name):
 
 def prepared(store) -> Any:
     """Return the connection and the router of the first two blocks."""
-    connection = names_of(block("connection", store.brokers))["my_connection"]
+    connection = names_of(block("connection", store.brokers), **store.names)["my_connection"]
     return connection, names_of(block("actor"))["router"]
 
 
@@ -103,8 +103,8 @@ def test_block_chain_makes_two_jobs_that_share_a_bucket(store, connection):
 
 
 def test_block_example_chains_two_jobs(store, capsys):
-    """Its Redis brokers are replaced by those of this store: there are none yet."""
-    names = names_of(block("example", store.brokers))
+    """Its brokers are replaced by those of this store; `tests.on_redis` has its own."""
+    names = names_of(block("example", store.brokers), **store.names)
     store.run(names["main"]())
     assert json.loads(capsys.readouterr().out) == [
         "This is your first message!",

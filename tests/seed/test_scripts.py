@@ -61,7 +61,7 @@ asyncio.run(main())
 
 
 def test_the_example_of_a_chain_is_a_script():
-    """Its Redis brokers are replaced by those in memory: there are none yet."""
+    """With brokers in memory; `tests.on_redis` has those in Redis, word for word."""
     printed = run_script(block("example"))
     assert json.loads(printed) == [
         "This is your first message!",

@@ -2,7 +2,7 @@
 
 The edits are the contract's: a stray comma goes, `repid` becomes `django_repid`, and a fragment
 with a top-level `await` is wrapped in a coroutine. Besides, brokers can be replaced by those of
-another store; the last example's Redis brokers always are, until there are any.
+another store; those in Redis are told where it is by the name `place`.
 """
 
 import re
@@ -34,6 +34,8 @@ def block(name: str, brokers: str = "InMemory") -> str:
     text = text.replace("InMemoryBucketBroker(,", "InMemoryBucketBroker(")
     text = text.replace("from repid import", "from django_repid import")
     text = re.sub(r"(?<=Broker\()(\s*)redis_\w+_dsn,?", r"\1", text)
+    if brokers == "Redis":
+        text = re.sub(r"(?<=Broker\()", "**place, ", text)
     return re.sub(r"\b(?:Redis|InMemory)(Message|Bucket)Broker\b", rf"{brokers}\1Broker", text)
 
 

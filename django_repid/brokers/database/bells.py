@@ -6,6 +6,7 @@ hot for longer than that, so that one that was left out loses nothing.
 - On one host, for any database: a datagram to the Unix socket of each worker, in a private folder
   of the user's that is named after the database (0.2 ms).
 - PostgreSQL, from anywhere: NOTIFY, to a connection of its own in each worker.
+- Any database, from anywhere, instead of that: a bell that stands elsewhere, `RedisBell`.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from django_repid.brokers.database.session import is_pooled
+from django_repid.core.protocols import FarBell
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -40,7 +42,8 @@ _CHANNEL = "django_repid"
 class Bells:
     """The bells of one database alias."""
 
-    def __init__(self) -> None:
+    def __init__(self, far: FarBell | None = None) -> None:
+        self._far = far
         self._rung_at = float("-inf")
 
     def ring(self, alias: str) -> None:
@@ -51,7 +54,9 @@ class Bells:
         self._rung_at = now
         _send_datagrams(folder_of(alias))
         connection = connections[alias]
-        if connection.vendor == "postgresql":
+        if self._far is not None:
+            self._far.ring()
+        elif connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(f"NOTIFY {_CHANNEL}")
 
@@ -59,24 +64,33 @@ class Bells:
 class Listener:
     """Hears the bells of a database and calls `heard`, on a thread of its own."""
 
-    def __init__(self, alias: str, heard: Callable[[], None]) -> None:
+    def __init__(self, alias: str, heard: Callable[[], None], far: FarBell | None = None) -> None:
         self._alias = alias
         self._heard = heard
+        self._far = None if far is None else far.listener(heard)
         self._stopping = False
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._socket, self._path = _bind(folder_of(alias))
         self._raw: Any = None
-        self._retry_at = 0.0
-        #: Whether every enqueue is heard, wherever it is made.
-        self.hears_all = False
+        self._retry_at = 0.0 if far is None else math.inf
+        self._hears_server = False
         self._thread = threading.Thread(target=self._work, name="repid-bell", daemon=True)
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
+        if self._far is not None:
+            self._far.start()
+
+    @property
+    def hears_all(self) -> bool:
+        """Whether every enqueue is heard, wherever it is made."""
+        return self._hears_server or (self._far is not None and self._far.hears_all)
 
     def stop(self) -> None:
         """End, and give everything back."""
+        if self._far is not None:
+            self._far.stop()
         self._stopping = True
         self._stop_writer.send(b"!")
         self._thread.join(2.0)
@@ -141,7 +155,7 @@ class Listener:
         except Exception as error:  # noqa: BLE001 - as above
             self._lost(selector, error)
             return
-        self._raw, self._retry_at, self.hears_all = raw, 0.0, True
+        self._raw, self._retry_at, self._hears_server = raw, 0.0, True
         selector.register(raw.fileno(), selectors.EVENT_READ)
         self._heard()  # for what rang meanwhile
 
@@ -169,7 +183,7 @@ class Listener:
         return next(key.fd for key in selector.get_map().values() if isinstance(key.fileobj, int))
 
     def _disconnect(self) -> None:
-        raw, self._raw, self.hears_all = self._raw, None, False
+        raw, self._raw, self._hears_server = self._raw, None, False
         if raw is not None:
             raw.close()
 

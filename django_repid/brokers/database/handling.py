@@ -84,6 +84,10 @@ class DatabaseHandling(DatabaseRoster):
         rooms = Retention(self.alias, dead_before, statistics_before)
         return rooms.count() if dry_run else rooms.remove(dead, limit)
 
+    def relay(self) -> int:
+        """See `MessageBroker.relay`: there is nothing to do."""
+        return 0
+
     @guarded
     def record(self, worker_id: int, work: Sequence[Work]) -> None:
         """See `MessageBroker.record`."""

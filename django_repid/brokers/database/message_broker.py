@@ -15,7 +15,7 @@ from django_repid.brokers.database.claiming import DatabaseClaiming
 from django_repid.brokers.database.enqueue import write
 from django_repid.brokers.database.session import own_session
 from django_repid.core.message import Enqueued, MessageState, NewMessage, StoredMessage
-from django_repid.core.protocols import BucketBroker
+from django_repid.core.protocols import BucketBroker, FarBell
 from django_repid.models import Message, Queue
 
 
@@ -28,7 +28,9 @@ class DatabaseMessageBroker(DatabaseClaiming):
             another one. The message is written when that transaction commits; a crash between the
             two commits loses it.
         bell: whether enqueues wake sleeping workers, and workers listen; else they only poll. A
-            pooler that breaks LISTEN (PgBouncer in transaction mode) is a reason to say False.
+            pooler that breaks LISTEN (PgBouncer in transaction mode) is a reason to say False, or
+            to give a bell that stands elsewhere: `RedisBell`, with which an enqueue wakes workers
+            on every host, whatever the database.
 
     """
 
@@ -40,11 +42,12 @@ class DatabaseMessageBroker(DatabaseClaiming):
         database: str | None = None,
         commit_with: str | None = None,
         *,
-        bell: bool = True,
+        bell: bool | FarBell = True,
     ) -> None:
         super().__init__()
-        self._rings_bells = bell
-        self._bells = Bells()
+        self._rings_bells = bell is not False
+        self._far_bell = None if isinstance(bell, bool) else bell
+        self._bells = Bells(self._far_bell)
         self._listener: Listener | None = None
         self._database = database
         self.commit_with = commit_with
@@ -143,7 +146,7 @@ class DatabaseMessageBroker(DatabaseClaiming):
 
     @property
     def rings(self) -> bool:
-        """See `MessageBroker.rings`: on PostgreSQL, while the listener is connected."""
+        """See `MessageBroker.rings`: while the listener is connected to PostgreSQL or Redis."""
         return self._listener is not None and self._listener.hears_all
 
     @contextmanager
@@ -157,7 +160,7 @@ class DatabaseMessageBroker(DatabaseClaiming):
             self._look = None
             ring()
 
-        self._listener = listener = Listener(self.alias, heard)
+        self._listener = listener = Listener(self.alias, heard, self._far_bell)
         listener.start()
         try:
             yield

@@ -119,6 +119,10 @@ class InMemoryHandling:
         with self._lock:
             return added_up(one for one in self._work.values() if one.minute >= since)
 
+    def relay(self) -> int:
+        """See `MessageBroker.relay`: there is nothing to do."""
+        return 0
+
     def tend(self) -> None:
         """See `MessageBroker.tend`: there is nothing to do."""
 

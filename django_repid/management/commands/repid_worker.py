@@ -173,6 +173,9 @@ class Command(BaseCommand):
                     message = f"{found.msg} {found.hint or ''}"
                     raise ConfigurationError(message)
             databases[alias].close()
+        for place in checks.places_of(connection):
+            for found in checks.about_redis(place):
+                logger.warning("%s %s", found.msg, found.hint)
 
     def _warn_of_sqlite(self, connection: Connection) -> None:
         if any(databases[alias].vendor == "sqlite" for alias in checks.aliases_of(connection)):
@@ -188,7 +191,9 @@ class Command(BaseCommand):
         if worker.exclude_queues:
             queues += f" except {', '.join(sorted(worker.exclude_queues))}"
         aliases = checks.aliases_of(connection)
-        store = ", ".join(f"{alias} ({databases[alias].vendor})" for alias in aliases)
+        stores = [f"{alias} ({databases[alias].vendor})" for alias in aliases]
+        stores += [f"Redis {place}" for place in checks.places_of(connection)]
+        store = ", ".join(stores)
         apart = worker.processes.count if worker.runs_in_processes else 0
         needed = checks.connections_needed(connection, worker.threads, apart) * processes
         each = f", in each of {processes} processes" if processes > 1 else ""

@@ -33,7 +33,7 @@ def _database() -> dict[str, Any]:
     synchronous = os.environ.get("REPID_BENCH_SYNCHRONOUS", "NORMAL")
     return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": NAME,
+        "NAME": ":memory:" if STORE == "redis" else NAME,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -69,6 +69,14 @@ if UNUSED:
         "default": {},
         "second": {**BUCKETED, "OPTIONS": {"THREADS": 2, "CLAIM_BATCH": 10}},
         "third": {},
+    }
+if STORE == "redis":
+    _redis = "django_repid.brokers.redis.Redis{}Broker"
+    REPID = {
+        "default": {
+            "MESSAGE_BROKER": {"CLASS": _redis.format("Message"), "dsn": NAME},
+            "RESULTS_BUCKET_BROKER": {"CLASS": _redis.format("Bucket"), "dsn": NAME},
+        }
     }
 if os.environ.get("REPID_BENCH_BUCKETED"):
     REPID = {"default": {}, "bucketed": BUCKETED}

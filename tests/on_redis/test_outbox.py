@@ -1,0 +1,194 @@
+"""The outbox: a job that the database has is written to Redis, whatever happens in between."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+
+from django_repid import (
+    ConfigurationError,
+    Connection,
+    DuplicateJob,
+    Job,
+    RedisBucketBroker,
+    RedisMessageBroker,
+)
+from django_repid.models import OutboxMessage
+from tests.acceptance.kit import ROOT, environment, eventually, worker
+from tests.on_redis.kit import URL, emptied, free_port, server, url_of
+from tests.on_redis.test_worker import on_redis
+from tests.shop.models import Order
+
+pytestmark = [pytest.mark.redis, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def prefix():
+    with emptied() as found:
+        yield found
+
+
+def made(prefix: str, url: str = URL) -> Connection:
+    return Connection(
+        RedisMessageBroker(url, prefix=prefix, outbox=True),
+        RedisBucketBroker(url, prefix=prefix),
+        RedisBucketBroker(url, prefix=prefix, use_result_bucket=True),
+    )
+
+
+def waiting(connection: Connection) -> list[str]:
+    return [one.key.id_ for one in connection.message_broker.find(["a", "b"])]
+
+
+def test_it_is_empty_once_the_transaction_has_committed(prefix: str) -> None:
+    connection = made(prefix)
+    with transaction.atomic():
+        receipt = Job("add", id_="a", args={"a": 1}, connection=connection).enqueue_sync()
+        assert OutboxMessage.objects.get().target == prefix
+        assert waiting(connection) == []
+        assert (receipt.key.id_, receipt.duplicate) == ("a", None)
+
+    assert waiting(connection) == ["a"]
+    assert not OutboxMessage.objects.exists()
+
+
+def test_nothing_is_sent_of_a_transaction_that_is_rolled_back(prefix: str) -> None:
+    connection = made(prefix)
+    with pytest.raises(LookupError), transaction.atomic():
+        Job("add", id_="a", connection=connection).enqueue_sync()
+        raise LookupError
+
+    assert waiting(connection) == []
+    assert not OutboxMessage.objects.exists()
+    assert connection.message_broker.relay() == 0
+
+
+def test_outside_a_transaction_it_is_not_needed(prefix: str) -> None:
+    connection = made(prefix)
+    assert Job("add", id_="a", connection=connection).enqueue_sync().duplicate is False
+    assert not OutboxMessage.objects.exists()
+
+
+def test_a_redis_that_is_away_at_the_commit_gets_the_job_when_it_is_back(
+    prefix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    connection = made(prefix, url_of(port))
+    with caplog.at_level(logging.WARNING), transaction.atomic():
+        order = Order.objects.create()
+        receipt = Job("add", id_="a", args={"a": order.pk}, connection=connection).enqueue_sync()
+
+    assert Order.objects.exists()
+    assert receipt.duplicate is None
+    assert "stay in the outbox" in caplog.text
+    assert OutboxMessage.objects.count() == 1
+    with server(tmp_path, port=port):
+        assert connection.message_broker.relay() == 0  # whoever wrote it may be about to send it
+        assert connection.message_broker.relay() == 1
+        assert waiting(connection) == ["a"]
+        (found,) = connection.message_broker.find(["a"])
+        assert found.args_id is not None
+        assert connection.args_bucket_broker is not None
+        assert found.args_id in connection.args_bucket_broker.get([found.args_id])
+    assert not OutboxMessage.objects.exists()
+
+
+def left_behind(connection: Connection, job: Job) -> None:
+    """Leave a job in the outbox that has been sent too, as a crash after the sending does."""
+    assert isinstance(connection.message_broker, RedisMessageBroker)
+    outbox = connection.message_broker.outbox
+    assert outbox is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "remove", lambda _: None)
+        with transaction.atomic():
+            job.enqueue_sync()
+    assert OutboxMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize("id_", [None, "a"])
+def test_what_is_sent_twice_waits_once(prefix: str, id_: str | None) -> None:
+    connection = made(prefix)
+    left_behind(connection, Job("add", id_=id_, connection=connection))
+
+    connection.message_broker.relay()
+    assert connection.message_broker.relay() == 1
+
+    assert not OutboxMessage.objects.exists()
+    assert connection.message_broker.flush("default") == 1
+
+
+def test_one_that_may_not_be_there_twice_keeps_nobody_else_from_being_sent(
+    prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = made(prefix)
+    strict = Job("add", id_="a", on_duplicate="raise", connection=connection)
+    left_behind(connection, strict)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django_repid.brokers.redis.message_broker.run", _away)
+        with transaction.atomic():
+            Job("add", id_="b", connection=connection).enqueue_sync()
+    connection.message_broker.relay()
+    with caplog.at_level(logging.WARNING):
+        assert connection.message_broker.relay() == 2
+
+    assert sorted(waiting(connection)) == ["a", "b"]
+    assert "is dropped" in caplog.text
+    with pytest.raises(DuplicateJob), transaction.atomic():
+        strict.enqueue_sync()
+    assert not OutboxMessage.objects.exists()
+
+
+def _away(*_: object) -> None:
+    import redis
+
+    raise redis.ConnectionError("away")
+
+
+CRASH = """
+import os, django
+django.setup()
+from django.db import transaction
+from django_repid import Connection, Job, RedisBucketBroker, RedisMessageBroker
+from tests.shop.models import Order
+
+prefix, url = os.environ["REPID_TEST_REDIS_PREFIX"], os.environ["REPID_TEST_REDIS"]
+connection = Connection(
+    RedisMessageBroker(url, prefix=prefix, outbox=True),
+    None,
+    RedisBucketBroker(url, prefix=prefix, use_result_bucket=True),
+)
+with transaction.atomic():
+    order = Order.objects.create()
+    transaction.on_commit(lambda: os.kill(os.getpid(), 9))
+    args = {"order_id": order.pk}
+    Job("send_receipt", "mail", id_="a", args=args, connection=connection).enqueue_sync()
+"""
+
+
+@pytest.mark.timeout(90)
+def test_a_process_that_is_killed_between_the_two_commits_loses_no_job(prefix: str) -> None:
+    given = on_redis(prefix)
+    dead = subprocess.run(
+        [sys.executable, "-c", CRASH],
+        cwd=ROOT,
+        env=environment(**given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert dead.returncode == -9, dead.stderr
+    assert OutboxMessage.objects.count() == 1
+    assert waiting(made(prefix)) == []
+
+    with worker(REPID_TEST_REDIS_OUTBOX="1", **given):
+        eventually(lambda: Order.objects.filter(note="sent").exists(), 30)
+    assert not OutboxMessage.objects.exists()
+
+
+def test_an_outbox_needs_a_database() -> None:
+    with pytest.raises(ConfigurationError, match="commit_with"):
+        RedisMessageBroker(URL, commit_with=None, outbox=True)
