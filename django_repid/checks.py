@@ -5,6 +5,7 @@ E001   a setting is wrong: unknown key, wrong kind of value, broker that cannot 
 E002   a `tasks` module does not import
 E003   two actors have one name
 E004   an atomic actor, and a connection that cannot run it
+E005   two Redis brokers would send each other's jobs from one outbox
 E010   (database) the server has no SKIP LOCKED, or is no database that django_repid knows
 W001   messages live on another database than the models, and no `commit_with` joins them
 W002   SQLite runs with Django's defaults, under which a worker and views lock each other out
@@ -65,7 +66,23 @@ def check_settings(**_: Any) -> list[CheckMessage]:
                 found += _about(connections[alias])
             except ConfigurationError as error:
                 found.append(Error(str(error), id="django_repid.E001"))
-    return found or _about_defaults()
+    return found or [*_about_outboxes(aliases), *_about_defaults()]
+
+
+def _about_outboxes(aliases: Iterable[str]) -> Iterable[CheckMessage]:
+    """Say which connections would send each other's jobs."""
+    places: dict[tuple[str, str], set[object]] = {}
+    for broker in (connections[alias].message_broker for alias in aliases):
+        if isinstance(broker, RedisMessageBroker) and broker.outbox is not None:
+            key = broker.outbox.alias, broker.outbox.target
+            places.setdefault(key, set()).add(broker.place.identity)
+    for (alias, prefix), found in places.items():
+        if len(found) > 1:
+            text = (
+                f"Connections to {len(found)} Redis places keep their outbox in the database "
+                f"{alias!r} under one prefix, {prefix!r}: each would send another's jobs."
+            )
+            yield Error(text, hint="Give each a prefix of its own.", id="django_repid.E005")
 
 
 def _about_defaults() -> list[CheckMessage]:
@@ -133,7 +150,11 @@ def aliases_of(connection: Connection) -> list[str]:
     """Return the database aliases that a connection uses."""
     ours = (DatabaseMessageBroker, DatabaseBucketBroker)
     brokers = _brokers_of(connection)
-    return list(dict.fromkeys(broker.alias for broker in brokers if isinstance(broker, ours)))
+    found = [broker.alias for broker in brokers if isinstance(broker, ours)]
+    broker = connection.message_broker
+    if isinstance(broker, RedisMessageBroker) and broker.outbox is not None:
+        found.append(broker.outbox.alias)
+    return list(dict.fromkeys(found))
 
 
 def places_of(connection: Connection) -> list[Place]:

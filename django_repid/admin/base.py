@@ -1,5 +1,7 @@
 """What every page shares: its frame, the choice of a connection, permissions, the log."""
 
+import functools
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,8 +19,12 @@ from django.utils.translation import gettext_lazy
 
 from django_repid.admin.findings import judged
 from django_repid.admin.links import APP, ON, Link, has, may, overview_url, page_url
+from django_repid.core.errors import BrokerUnavailable
+from django_repid.core.serializer import printable
 from django_repid.insight.reader import Reader, readers
 from django_repid.insight.snapshot import Snapshot, look
+
+logger = logging.getLogger("django_repid")
 
 #: The pages, in the order of the tabs: a model's name, and what its tab says.
 _TABS = (
@@ -70,8 +76,23 @@ def context(
     `current`: the model's name of the tab; empty for the overview. `crumbs`: what lies between the
     app and the page. `seen`: a look at the store, where the page has taken one.
     """
+    seen = seen or look(reader_for(request))
+    verdict = {"repid_verdict": judged(request, seen), "now": seen.now, "seen": seen}
+    return {**_frame(request, title, current, crumbs), **verdict, **more}
+
+
+def unreachable(request: HttpRequest, current: str, error: BrokerUnavailable) -> dict[str, Any]:
+    """Return the context of `unreachable.html`: the frame alone, for a store that is not there."""
+    logger.warning("A page of the admin could not be shown: %s", printable(str(error)))
+    alias = reader_for(request).alias
+    title = _("The store cannot be reached")
+    return {**_frame(request, title, current, ()), "alias": alias}
+
+
+def _frame(
+    request: HttpRequest, title: str, current: str, crumbs: Sequence[Link]
+) -> dict[str, Any]:
     known, reader = readers(), reader_for(request)
-    seen = seen or look(reader)
     home = Link(_("Background jobs"), overview_url(request))
     here = [Link(title)] if title != home.text else []
     return {
@@ -80,10 +101,6 @@ def context(
         "repid_crumbs": [*([home, *crumbs] if here else []), *(here or [Link(home.text)])],
         "repid_listed_crumbs": django.VERSION >= (6, 1),
         "repid_switch": _switch(request, known, reader) if len(known) > 1 else (),
-        "repid_verdict": judged(request, seen),
-        "now": seen.now,
-        "seen": seen,
-        **more,
     }
 
 
@@ -146,7 +163,10 @@ class Page(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run ti
     def get_urls(self) -> list[URLPattern]:
         """Return our pages alone."""
         name = self.opts.model_name
-        wrap = self.admin_site.admin_view
+
+        def wrap(view: Callable[..., HttpResponse]) -> Any:
+            return self.admin_site.admin_view(self._reached(view))
+
         first = path("", wrap(self.changelist_view), name=f"{APP}_{name}_changelist")
         return [
             first,
@@ -155,6 +175,21 @@ class Page(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run ti
                 for page, (pattern, view) in self.pages().items()
             ),
         ]
+
+    def _reached(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        """Say it in words where the store cannot be reached."""
+
+        @functools.wraps(view)
+        def reached(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except BrokerUnavailable as error:
+                ours = unreachable(request, str(self.opts.model_name), error)
+                everywhere = self.admin_site.each_context(request)
+                template = f"admin/{APP}/unreachable.html"
+                return TemplateResponse(request, template, {**everywhere, **ours}, status=503)
+
+        return reached
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_repid import showing
-from django_repid.admin import actions, timeline
+from django_repid.admin import timeline, verbs
 from django_repid.admin.facts import facts
 from django_repid.admin.links import has, jobs_url, may, page_url
 from django_repid.admin.rows import short_id
@@ -94,7 +94,7 @@ def job_content(request: HttpRequest, reader: Reader, seen: Snapshot, job: Whole
             known=calls.is_known(topic),
             args_wait_us=round(reader.connection.options.args_wait_seconds * 1_000_000),
         ),
-        "actions": actions.legal(request, job),
+        "actions": verbs.legal(request, job),
         "act_url": page_url("message_act", request=request),
         "pick": f"j:{job.id}" if job.standing else f"r:{job.ended.bucket_id if job.ended else ''}",
         "bars": timeline.bars(job, seen.now),

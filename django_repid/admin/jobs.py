@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
-from django_repid.admin import actions
+from django_repid.admin import actions, verbs
 from django_repid.admin.asking import Asked, asked, in_state, list_url
 from django_repid.admin.base import Page, reader_for
 from django_repid.admin.job import job_content
@@ -89,7 +89,7 @@ class MessageAdmin(Page):
             "count": _count(counts, found, len(page.lines), complete=not page.after),
             "next_url": list_url(request, found.search, **more) if page.after else "",
             "first_url": list_url(request, found.search) if request.GET.get("after") else "",
-            "actions": actions.offered(request, question.state),
+            "actions": verbs.offered(request, question.state),
             "act_url": page_url("message_act", request=request),
             "every_url": list_url(request, in_state(found.search, None)),
         }

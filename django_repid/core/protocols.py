@@ -205,17 +205,17 @@ class MessageBroker(Protocol):
         only count them all.
         """
 
-    def relay(self) -> int:
-        """Take over what transactions have left for this store elsewhere; return how many.
-
-        Workers call it every few seconds. Most stores have no outbox, and nothing to do.
-        """
-
     def record(self, worker_id: int, work: Sequence[Work]) -> None:
         """Keep what a worker has done; what it said before of a minute and an actor is replaced."""
 
     def recorded(self, since: int) -> list[Work]:
         """Return what all workers did from a minute on, added up, in order."""
+
+    def relay(self) -> int:
+        """Take over what transactions have left for this store elsewhere; return how many.
+
+        Workers call it every few seconds. Most stores have no outbox, and nothing to do.
+        """
 
     def tend(self) -> None:
         """Do what the store needs after many settlements; others go on meanwhile."""

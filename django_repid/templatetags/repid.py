@@ -8,8 +8,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from django_repid.admin.base import unreachable
 from django_repid.admin.overview import overview
 from django_repid.core import clock
+from django_repid.core.errors import BrokerUnavailable
 from django_repid.core.schedule import zone_of
 from django_repid.insight import words
 
@@ -17,23 +19,31 @@ register = template.Library()
 
 #: A failure rate above this is marked.
 _HIGH = 0.1
+#: What says nothing, and is hard to overlook otherwise.
+_PALE = '<span class="repid-zero">{}</span>'
 
 
 @register.filter
-def repid_ago(moment: int | None, now: int) -> SafeString:
+def repid_ago(moment: int | None, now: int) -> str:
     """Return how long ago a moment is, with the moment in UTC as its title."""
     if moment is None:
-        return SafeString("–")
+        return "–"
     return format_html('<time title="{}">{}</time>', words.utc(moment), words.ago(moment, now))
 
 
 @register.filter
-def repid_age(moment: int | None, now: int) -> SafeString:
+def repid_age(moment: int | None, now: int) -> str:
     """Return how old something is, with its moment in UTC as its title."""
     if moment is None:
-        return SafeString("–")
+        return "–"
     age = words.age(now - moment)
     return format_html('<time title="{}">{}</time>', words.utc(moment), age)
+
+
+@register.filter
+def repid_utc(moment: int) -> str:
+    """Return a moment in UTC, to the second."""
+    return words.utc(moment)
 
 
 @register.filter
@@ -53,25 +63,25 @@ def repid_local(moment: int, zone: str | None) -> str:
 
 
 @register.filter
-def repid_count(count: int, cap: int) -> SafeString:
+def repid_count(count: int, cap: int) -> str:
     """Return a count that was not counted beyond `cap`; zero says nothing, and is pale."""
     if not count:
-        return SafeString('<span class="repid-zero">0</span>')
-    return format_html("{}", words.capped(count, cap))
+        return format_html(_PALE, 0)
+    return words.capped(count, cap)
 
 
 @register.filter
-def repid_rate(number: float) -> SafeString:
+def repid_rate(number: float) -> str:
     """Return a rate; zero is pale."""
     shown = words.rate(number)
-    return format_html('<span class="repid-zero">{}</span>' if shown == "0" else "{}", shown)
+    return format_html(_PALE, shown) if shown == "0" else shown
 
 
 @register.filter
-def repid_percent(part: float | None) -> SafeString:
+def repid_percent(part: float | None) -> str:
     """Return a part of a whole; one that is worth a look is marked."""
     if part is None:
-        return SafeString('<span class="repid-zero">–</span>')
+        return format_html(_PALE, "–")
     high = part > _HIGH
     return format_html('<span class="{}">{}</span>', "repid-high" if high else "", f"{part:.0%}")
 
@@ -84,9 +94,13 @@ def repid_glyph(name: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def repid_overview(context: template.RequestContext) -> SafeString:
+def repid_overview(context: template.RequestContext) -> str:
     """Return the whole page of the overview: Django shows the template of an app's models."""
     request: Any = context.request
     around: dict[str, Any] = context.flatten()  # type: ignore[assignment]  # its keys are names
-    given = {**around, **overview(request)}
-    return SafeString(render_to_string("admin/django_repid/overview.html", given, request))
+    name = "overview.html"
+    try:
+        ours = overview(request)
+    except BrokerUnavailable as error:
+        name, ours = "unreachable.html", unreachable(request, "", error)
+    return render_to_string(f"admin/django_repid/{name}", {**around, **ours}, request)

@@ -14,7 +14,9 @@ from pytest_django import DjangoDbBlocker
 from django_repid import Connection, DatabaseBucketBroker, DatabaseMessageBroker
 from django_repid.core import clock
 from django_repid.core.message import StoredMessage
-from django_repid.models import Bucket, Message, WorkerProcess
+from django_repid.insight import snapshot
+from django_repid.insight.reader import readers
+from django_repid.models import Bucket, Failure, Message, WorkerProcess
 from django_repid.testing.contract.kit import HOUR, Stage, ack, bury, new, record, retry
 from tests.database.plans import BUCKET, MESSAGE, PRIMARY_KEY, Access, Plan, Recorder
 from tests.settings import DATABASE
@@ -23,9 +25,9 @@ pytestmark = [pytest.mark.store, pytest.mark.django_db, pytest.mark.timeout(600)
 
 ROWS = int(os.environ.get("REPID_PLAN_ROWS", "100000"))
 RUNNING = 1000
-CLAIM, WORKER, WAITS_FOR, EXPIRES = (
+CLAIM, WORKER, WAITS_FOR, TICK, EXPIRES = (
     "repid_message_claim", "repid_message_worker", "repid_message_waits_for",
-    "repid_bucket_expires",
+    "repid_message_tick", "repid_bucket_expires",
 )  # fmt: skip
 TO_THE_DUE_TIME = {"state", "queue", "topic", "priority", "run_at"}
 
@@ -334,3 +336,25 @@ def test_orphans_are_found_by_an_index(stage: Stage) -> None:
         for n in range(50)
     )
     plans_of(stage.broker.rescue_orphans)
+
+
+def test_a_look_at_the_whole_store_goes_by_indexes(stage: Stage) -> None:
+    """Counts end at a cap, and what has failed is looked up by its keys."""
+    claimed(stage)
+    stage.enqueue(new(id_="often", run_at=clock.now_us() + HOUR))
+    Message.objects.filter(message_id="often").update(tick=clock.now_us() + HOUR)
+    Failure.objects.bulk_create(
+        Failure(
+            message_key=key, message_id=f"fill{key}", topic="work", queue="default", number=1,
+            lease=1, failed_at=clock.now_us(), duration_us=1, fingerprint="f", text="no",
+        )
+        for key in Message.objects.filter(state=2).order_by("pk").values_list("pk", flat=True)[:90]
+    )  # fmt: skip
+    seen: list[snapshot.Snapshot] = []
+
+    plans = plans_of(lambda: seen.append(snapshot.look(readers()["default"])))
+
+    queue = seen[0].queue("default")
+    assert (queue.due, queue.running >= 20) == (min(queue.due, 10_001 * 21), True)
+    assert seen[0].causes.found[0].dead == 90
+    assert ways(plans, MESSAGE) <= {CLAIM, WORKER, TICK, PRIMARY_KEY}, show(plans)

@@ -17,10 +17,10 @@ from tests.acceptance.kit import eventually
 URL = os.environ.get("REPID_TEST_REDIS", "redis://127.0.0.1:6379/15")
 
 
-def keys_of(prefix: str, url: str = URL) -> list[bytes]:
-    """Return every key under a prefix."""
+def keys_of(prefix: str, url: str = URL, *, only: str = "") -> list[bytes]:
+    """Return every key under a prefix; `only` those that go on like this."""
     with redis.Redis.from_url(url) as client:
-        return list(client.scan_iter(f"{{{prefix}}}:*", count=1000))
+        return list(client.scan_iter(f"{{{prefix}}}:{only}*", count=1000))
 
 
 @contextmanager

@@ -37,3 +37,22 @@ def test_a_redis_that_evicts_is_warned_about(settings, tmp_path, policy: str) ->
 
 def test_a_redis_that_cannot_be_reached_is_not_judged() -> None:
     assert ours.about_redis(Place("redis://127.0.0.1:1/0", None, "p")) == []
+
+
+@pytest.mark.parametrize("prefix", ["one", "other"])
+def test_outboxes_of_two_servers_in_one_database_need_two_prefixes(settings, prefix: str) -> None:
+    settings.REPID = {
+        alias: {
+            "MESSAGE_BROKER": {"CLASS": REDIS, "dsn": dsn, "prefix": name, "outbox": True},
+            "RESULTS_BUCKET_BROKER": None,
+        }
+        for alias, dsn, name in [
+            ("default", "redis://a/0", "one"),
+            ("same", "redis://a/0", "one"),
+            ("far", "redis://b/0", prefix),
+        ]
+    }
+
+    found = [one.id for one in ours.check_settings() if one.level >= checks.ERROR]
+
+    assert found == ["django_repid.E005"] * (prefix == "one")

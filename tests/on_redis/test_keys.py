@@ -43,7 +43,8 @@ def test_whatever_jobs_go_through_they_leave_no_key_behind(stage: Stage, prefix:
         chosen = dice.choice(["a", "b", "c", None])
         policy = dice.choice(["skip", "replace"])
         if step % 3 == 0:
-            stage.enqueue(recurring(now - dice.randrange(2) * HOUR, id_=dice.choice("rst")))
+            tick, args_id = now - dice.randrange(2) * HOUR, dice.choice(["x", None])
+            stage.enqueue(recurring(tick, id_=dice.choice("rst"), args_id=args_id))
         waits: dict[str, Any] = {"payload": None, "args_id": dice.choice(["x", "y"])}
         stage.enqueue(
             new(
@@ -75,6 +76,9 @@ def test_whatever_jobs_go_through_they_leave_no_key_behind(stage: Stage, prefix:
             stage.claim(2, worker_id=victim)
             broker.rescue(victim, 0)
 
+    stage.enqueue(recurring(broker.now_us() - HOUR, id_="z", args_id="x"))
+    stage.settle(*[retry(m, run_at=m.run_at + 9 * HOUR) for m in stage.claim(10_000)])
+    stage.enqueue(recurring(broker.now_us() + HOUR, id_="z", args_id="y"))  # for its next tick
     for queue in ("q", "p", "default"):
         broker.flush(queue, 10_000)
     broker.prune(broker.now_us(), 0, 10_000)

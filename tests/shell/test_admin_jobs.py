@@ -10,7 +10,6 @@ import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.http import HttpResponse
 from django.test import Client
 
 from django_repid import Job, Router, discovery
@@ -214,7 +213,7 @@ def test_equal_tracebacks_are_shown_once(get: Callable[..., Any]) -> None:
 def test_the_timeline_is_drawn_to_scale_without_styles(get: Callable[..., Any]) -> None:
     now = connections["default"].message_broker.now_us()
     second = 1_000_000
-    times: dict[str, Any] = {"enqueued_at": now - 100 * second, "due_at": now - 100 * second}
+    times: Any = {"enqueued_at": now - 100 * second, "due_at": now - 100 * second}
     kit.message(message_id="slow", state=Message.State.DEAD, run_at=now, **times, tries=2)
     kit.failure(message_id="slow", number=1, failed_at=now - 50 * second, duration_us=second)
     kit.failure(message_id="slow", number=2, failed_at=now, duration_us=10 * second)
@@ -296,9 +295,8 @@ def test_a_done_job_shows_its_result_and_runs_again(
     assert Bucket.objects.filter(success=True).count() == 2
 
 
-def post(client: Client, **data: Any) -> HttpResponse:
-    answer: Any = client.post(ACT, data)
-    return answer
+def post(client: Client, **data: Any) -> Any:
+    return client.post(ACT, data)
 
 
 def test_ticked_jobs_are_retried_over_a_page_that_says_how_many(

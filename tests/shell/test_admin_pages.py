@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
-from django_repid import Job, Router
+from django_repid import BrokerUnavailable, DatabaseMessageBroker, Job, Router
 from django_repid.connections import connections
 from django_repid.core.message import MessageCategory, MessageState
 from django_repid.models import Message, Queue, WorkerProcess
@@ -221,21 +221,73 @@ def test_a_schedule_is_stopped_after_a_question(staff: Client, get: Callable[[st
     assert not Message.objects.filter(message_id="often").exists()
 
 
-def test_a_page_is_for_one_connection_of_several(settings: Any, get: Callable[[str], str]) -> None:
-    broker = "django_repid.DatabaseMessageBroker"
-    settings.REPID = {
-        "default": {},
-        "second": {"MESSAGE_BROKER": {"CLASS": broker, "database": "default"}},
-        "scratch": {"MESSAGE_BROKER": "django_repid.InMemoryMessageBroker",
-                    "RESULTS_BUCKET_BROKER": None},
-    }  # fmt: skip
-    assert 'aria-label="Connection"' not in get(BASE)  # one store: nothing to choose
+BROKER = "django_repid.DatabaseMessageBroker"
 
-    settings.REPID = {
-        "default": {"MESSAGE_BROKER": {"CLASS": broker, "database": "default"}},
-        "second": {"MESSAGE_BROKER": {"CLASS": broker, "database": "default"}},
+
+def two_aliases(second: str) -> dict[str, Any]:
+    """Return settings of two connections, the second one to this database."""
+    return {
+        "default": {"MESSAGE_BROKER": {"CLASS": BROKER, "database": "default"}},
+        "second": {
+            "MESSAGE_BROKER": {"CLASS": BROKER, "database": second},
+            "RESULTS_BUCKET_BROKER": None,
+        },
+        "scratch": {
+            "MESSAGE_BROKER": "django_repid.InMemoryMessageBroker",
+            "RESULTS_BUCKET_BROKER": None,
+        },
     }
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_page_is_for_one_store_of_several(settings: Any, get: Callable[[str], str]) -> None:
+    settings.REPID = two_aliases("other")
+    Job("send", queue="here").enqueue_sync()
+    Job("send", queue="there", connection="second").enqueue_sync()
+
+    first, second = get(BASE), get(f"{BASE}?on=second")
+
+    assert 'aria-label="Connection"' in first
+    assert ("here" in first, "queue/there/" in first) == (True, False)
+    assert ("queue/here/" in second, "queue/there/" in second) == (False, True)
+    assert "/queue/there/change/?on=second" in second
+    assert "scratch" not in first
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_what_is_done_is_done_in_the_store_that_the_page_is_for(
+    settings: Any, staff: Client
+) -> None:
+    settings.REPID = two_aliases("other")
+
+    answer = staff.post(f"{BASE}queue/mail/pause/?on=second")
+
+    assert answer["Location"] == f"{BASE}queue/mail/change/?on=second"
+    assert not Queue.objects.using("default").exists()
+    assert Queue.objects.using("other").get(name="mail").paused_at is not None
+
+
+def test_aliases_of_one_store_leave_nothing_to_choose(
+    settings: Any, get: Callable[[str], str]
+) -> None:
+    settings.REPID = two_aliases("default")
+
     assert 'aria-label="Connection"' not in get(BASE)
+
+
+def test_a_store_that_cannot_be_reached_is_said_in_words(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> int:
+        raise BrokerUnavailable("connection refused at 10.0.0.7")
+
+    monkeypatch.setattr(DatabaseMessageBroker, "now_us", fail)
+
+    for page, status in (("", 200), ("queue/", 503), ("schedule/", 503), ("queue/a/change/", 503)):
+        answer = staff.get(f"{BASE}{page}")
+        assert answer.status_code == status
+        assert "The store of the connection default cannot be reached" in answer.content.decode()
+        assert "10.0.0.7" not in answer.content.decode()
 
 
 def test_pages_ask_the_store_a_bounded_number_of_questions(

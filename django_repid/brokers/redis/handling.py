@@ -1,16 +1,17 @@
 """Messages in Redis that are looked at, asked to stop and pruned: what people and janitors do."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from django_repid.brokers.redis import wire
+from django_repid.brokers.redis import statistics, wire
 from django_repid.brokers.redis.access import guarded
+from django_repid.brokers.redis.roster import RedisRoster
 from django_repid.brokers.redis.scripts import run
-from django_repid.brokers.redis.statistics import RedisStatistics
+from django_repid.core.claims import Work
 from django_repid.core.message import MessageCategory, MessageState, StoredMessage
 
 
-class RedisHandling(RedisStatistics):
+class RedisHandling(RedisRoster):
     """The part of a message broker that no claim and no settlement goes through."""
 
     @guarded
@@ -75,15 +76,24 @@ class RedisHandling(RedisStatistics):
     ) -> Mapping[str, int]:
         """See `MessageBroker.prune`."""
         if dry_run:
-            died = self.place.key("died")
-            dead = int(self.place.client.zcount(died, "-inf", f"({dead_before}"))
-            all_failures = self.place.key("failures")
-            failures = int(self.place.client.zcount(all_failures, "-inf", f"({dead_before}"))
+            client, old_ones = self.place.client, ("-inf", f"({dead_before}")
+            count = client.zcount(self.place.key("died"), *old_ones)
+            failures = client.zcount(self.place.key("failures"), *old_ones)
         else:
-            dead = int(run(self.place, "prune", dead_before, limit))
-            failures = int(run(self.place, "prune_failures", dead_before, limit))
-        done = self._prune_statistics(statistics_before, limit, dry_run=dry_run)
-        return {"dead jobs": dead, "failures": failures, "statistics": done}
+            count = run(self.place, "prune", dead_before, limit)
+            failures = run(self.place, "prune_failures", dead_before, limit)
+        old = statistics.prune(self.place, statistics_before // 60_000_000, limit, dry_run=dry_run)
+        return {"dead jobs": count, "failures": failures, "statistics": old}
+
+    @guarded
+    def record(self, worker_id: int, work: Sequence[Work]) -> None:
+        """See `MessageBroker.record`."""
+        statistics.record(self.place, worker_id, work)
+
+    @guarded
+    def recorded(self, since: int) -> list[Work]:
+        """See `MessageBroker.recorded`."""
+        return statistics.recorded(self.place, since)
 
     def tend(self) -> None:
         """See `MessageBroker.tend`: there is nothing to do."""

@@ -21,8 +21,8 @@ class Outbox:
     """The outbox of one prefix, in the database of one alias."""
 
     def __init__(self, alias: str, target: str) -> None:
-        self._alias = alias
-        self._target = target
+        self.alias = alias
+        self.target = target
         #: Up to which row a look came: what was there a look ago is not about to be sent.
         self._seen = 0
 
@@ -30,15 +30,15 @@ class Outbox:
     def _rows(self) -> Any:
         from django_repid.models import OutboxMessage  # a broker needs no Django otherwise
 
-        return OutboxMessage.objects.using(self._alias)
+        return OutboxMessage.objects.using(self.alias)
 
     def put(self, packed: Sequence[Packed]) -> list[int]:
         """Keep messages, in the caller's transaction; return their rows."""
         model = self._rows.model
-        made = [model(target=self._target, body=json.dumps(one)) for one in packed]
+        made = [model(target=self.target, body=json.dumps(one)) for one in packed]
         # MySQL tells no keys of rows that are inserted together.
         for row in made:
-            row.save(using=self._alias, force_insert=True)
+            row.save(using=self.alias, force_insert=True)
         return [row.pk for row in made]
 
     def remove(self, rows: Sequence[int]) -> None:
@@ -57,11 +57,11 @@ class Outbox:
         try:
             return self._relay(send)
         except Error as error:
-            message = f"The outbox in the database {self._alias!r} cannot be used: {error}"
+            message = f"The outbox in the database {self.alias!r} cannot be used: {error}"
             raise BrokerUnavailable(message) from error
 
     def _relay(self, send: Callable[[list[Packed]], None]) -> int:
-        mine = self._rows.filter(target=self._target)
+        mine = self._rows.filter(target=self.target)
         newest = mine.order_by("-pk").values_list("pk", flat=True).first() or 0
         sent = 0
         if newest:
@@ -73,7 +73,7 @@ class Outbox:
     def _relay_some(self, left: Any, send: Callable[[list[Packed]], None]) -> int:
         from django.db import transaction
 
-        with transaction.atomic(using=self._alias):
+        with transaction.atomic(using=self.alias):
             # Two workers share them; on SQLite, which has no such locks, both may send one.
             found = list(left.select_for_update(skip_locked=True)[:_BATCH])
             if found:

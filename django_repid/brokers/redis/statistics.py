@@ -1,54 +1,45 @@
-"""What workers have done, by minute, in Redis."""
+"""What workers did, in Redis: a hash for each minute, and the minutes in order."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from django_repid.brokers.redis.access import guarded
-from django_repid.brokers.redis.roster import RedisRoster
+from django_repid.brokers.redis.access import Place
 from django_repid.core.claims import Work, added_up
 
-#: Values that one command carries.
-_CHUNK = 1000
+
+def record(place: Place, worker_id: int, work: Sequence[Work]) -> None:
+    """Keep what a worker did; see `MessageBroker.record`."""
+    with place.client.pipeline(transaction=True) as pipe:
+        for one in work:
+            field = json.dumps([one.queue, one.topic, worker_id])
+            pipe.hset(place.key(f"work:{one.minute}"), field, json.dumps(asdict(one)))
+            pipe.zadd(place.key("minutes"), {str(one.minute): one.minute})
+        pipe.execute()
 
 
-class RedisStatistics(RedisRoster):
-    """The part of a message broker that knows what was done."""
+def recorded(place: Place, since: int) -> list[Work]:
+    """Return what all workers did from a minute on; see `MessageBroker.recorded`."""
+    minutes = place.client.zrangebyscore(place.key("minutes"), since, "+inf")
+    with place.client.pipeline(transaction=False) as pipe:
+        for minute in minutes:
+            pipe.hvals(place.key(f"work:{int(minute)}"))
+        found = pipe.execute()
+    return added_up(_work(text) for texts in found for text in texts)
 
-    @guarded
-    def record(self, worker_id: int, work: Sequence[Work]) -> None:
-        """See `MessageBroker.record`."""
-        if not work:
-            return
-        named = {f"{one.minute} {one.queue} {one.topic} {worker_id}": one for one in work}
-        with self.place.client.pipeline(transaction=True) as pipe:
-            pipe.zadd(self.place.key("worked"), {name: one.minute for name, one in named.items()})
-            texts = {name: json.dumps(asdict(one)) for name, one in named.items()}
-            pipe.hset(self.place.key("work"), mapping=texts)
+
+def prune(place: Place, before: int, limit: int, *, dry_run: bool) -> int:
+    """Remove up to `limit` minutes before one; return how many there were (are, if `dry_run`)."""
+    minutes = place.key("minutes")
+    if dry_run:
+        return int(place.client.zcount(minutes, "-inf", f"({before}"))
+    old = place.client.zrangebyscore(minutes, "-inf", f"({before}", start=0, num=limit)
+    if old:
+        with place.client.pipeline(transaction=True) as pipe:
+            pipe.delete(*(place.key(f"work:{int(minute)}") for minute in old))
+            pipe.zrem(minutes, *old)
             pipe.execute()
-
-    @guarded
-    def recorded(self, since: int) -> list[Work]:
-        """See `MessageBroker.recorded`."""
-        names = self.place.client.zrangebyscore(self.place.key("worked"), since, "+inf")
-        texts: list[bytes | None] = []
-        for start in range(0, len(names), _CHUNK):
-            texts += self.place.client.hmget(self.place.key("work"), names[start : start + _CHUNK])
-        return added_up(_work(text) for text in texts if text is not None)
-
-    def _prune_statistics(self, before: int, limit: int, *, dry_run: bool) -> int:
-        """Remove what was done before a moment; return how many rows. `dry_run`: only count."""
-        client, worked = self.place.client, self.place.key("worked")
-        end = f"({before // 60_000_000}"
-        if dry_run:
-            return int(client.zcount(worked, "-inf", end))
-        names = client.zrangebyscore(worked, "-inf", end, start=0, num=limit)
-        if names:
-            with client.pipeline(transaction=True) as pipe:
-                pipe.zrem(worked, *names)
-                pipe.hdel(self.place.key("work"), *names)
-                pipe.execute()
-        return len(names)
+    return len(old)
 
 
 def _work(text: bytes) -> Work:

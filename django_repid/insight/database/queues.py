@@ -65,11 +65,12 @@ class DatabaseQueues(Access):
         return counts
 
     def _count(self, asked: Sequence[tuple[Head, str]]) -> Iterator[tuple[int, int]]:
+        # In the order of the index: PostgreSQL would read the table where many rows match.
         table = Message._meta.db_table
         parts = [
             f"SELECT {number} AS head, COUNT(*) AS found FROM (SELECT 1 AS one FROM {table} "
             f"WHERE queue = %s AND topic = %s AND priority = %s "
-            f"AND {which} LIMIT {CAP + 1}) AS counted{number}"
+            f"AND {which} ORDER BY run_at LIMIT {CAP + 1}) AS counted{number}"
             for number, (_, which) in enumerate(asked)
         ]
         values = [value for head, _ in asked for value in (head.queue, head.topic, head.priority)]

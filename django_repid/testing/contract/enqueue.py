@@ -94,6 +94,14 @@ class EnqueueContract(StageFixture):
 
         assert ids(stage.claim()) == ["one"]
 
+    def test_raise_refuses_a_batch_that_has_an_id_twice(self, stage: Stage) -> None:
+        batch = [new(id_=id_, on_duplicate="raise") for id_ in ("one", "two", "one")]
+
+        with pytest.raises(DuplicateJob, match="one"):
+            stage.enqueue(*batch)
+
+        assert stage.claim() == []
+
     def test_replace_overwrites_one_that_waits_and_keeps_its_key(self, stage: Stage) -> None:
         (first,) = stage.enqueue(new(id_="one", payload='{"n":1}', priority=1))
 

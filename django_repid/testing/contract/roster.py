@@ -76,6 +76,16 @@ class RosterContract(StageFixture):
         assert stage.settle(ack(fresh)) == frozenset()
         assert stage.broker.beat(victim).known is False
 
+    def test_one_whose_counter_stands_elsewhere_is_not_rescued(self, stage: Stage) -> None:
+        victim = stage.register("victim")
+        stage.enqueue(new())
+        held = stage.claim_one(worker_id=victim)
+
+        assert stage.broker.rescue(victim, 1) == 0
+
+        assert stage.broker.beat(victim).known is True
+        assert stage.settle(ack(held)) == frozenset()
+
     def test_rescue_happens_once(self, stage: Stage) -> None:
         victim = stage.register("victim")
         stage.enqueue(new())

@@ -16,12 +16,12 @@
 --   args            hash    args id -> how many messages refer to it
 --   workers, beats  hash    worker -> who it is, its counter      paused  hash  queue -> why
 --   seen            hash    worker -> when it began and beat      draining  set  workers
+--   work:<minute>   hash    [queue, topic, worker] -> what was done     minutes  zset  by number
 --   f:<n>           hash    a failing attempt: i its job's id, s what is said of it, t traceback;
 --                           n: sixteen digits
 --   recurring       set     pks of recurring messages
 --   failures        zset    n by time                failed:<id>  zset  n of a job, the newest
 --   done            zset    ids of results that say what they came from, by when they were stored
---   worked, work    zset, hash  "minute queue topic worker": by minute, what was done
 --   b:<id>          string  a bucket                    generated    zset  ids of args buckets
 --
 -- Numbers are kept as text: Lua's would turn 1700000000000000 into 1.7e+15.
