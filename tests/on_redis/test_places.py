@@ -78,7 +78,6 @@ def test_a_prefix_is_a_plain_word(prefix: str) -> None:
     [
         ("default", "no cache of django-redis but LocMemCache"),
         ("nothing", "no alias 'nothing'"),
-        ("sentinel", "by SentinelClient"),
     ],
 )
 def test_what_is_no_cache_of_django_redis_is_refused(cache: str, words: str) -> None:

@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from django_repid.core import clock
 from django_repid.core.errors import BrokerUnavailable, ConfigurationError
@@ -89,16 +90,13 @@ class Place:
 
     def _connect(self) -> Any:
         redis = driver()
-        url, more = (self._dsn, {}) if self._cache is None else _of_cache(self._cache)
+        url, more = (self._dsn or "", {}) if self._cache is None else _of_cache(self._cache)
+        given = {"socket_timeout": self._seconds, "socket_connect_timeout": self._seconds, **more}
         try:
-            pool = redis.ConnectionPool.from_url(
-                url,
-                **{
-                    "socket_timeout": self._seconds,
-                    "socket_connect_timeout": self._seconds,
-                    **more,
-                },
-            )
+            if "sentinels" in given:
+                pool = _by_sentinels(url, **given)
+            else:
+                pool = redis.ConnectionPool.from_url(url, **given)
         except ValueError as error:
             # Without the address: it may hold a password.
             message = f"The address of the Redis cannot be read: {error}"
@@ -112,8 +110,13 @@ class Place:
     @property
     def identity(self) -> tuple[object, ...]:
         """What two places have in common whose keys are the same."""
-        given = self.client.connection_pool.connection_kwargs
-        where = given.get("path") or (given.get("host", "localhost"), given.get("port", 6379))
+        pool = self.client.connection_pool
+        given = pool.connection_kwargs
+        where = (
+            getattr(pool, "service_name", None)
+            or given.get("path")
+            or (given.get("host", "localhost"), given.get("port", 6379))
+        )
         return where, int(given.get("db") or 0), self.prefix
 
     def __str__(self) -> str:
@@ -150,8 +153,24 @@ def _never_again(redis: Any) -> dict[str, Any]:
     return {"retry": Retry(NoBackoff(), 0), "retry_on_timeout": False, "retry_on_error": []}
 
 
+def _by_sentinels(url: str, *, sentinels: Any, sentinel_kwargs: Any = None, **given: Any) -> Any:
+    """Return a pool that asks sentinels where the master is whenever it connects."""
+    from redis import sentinel
+
+    made: Any = sentinel  # it has no types
+    service = urlsplit(url).hostname
+    timeouts = {name: given[name] for name in ("socket_timeout", "socket_connect_timeout")}
+    asked = made.Sentinel(sentinels, sentinel_kwargs={**timeouts, **(sentinel_kwargs or {})})
+    return made.SentinelConnectionPool.from_url(
+        url, service_name=service, sentinel_manager=asked, **given
+    )
+
+
 def _of_cache(alias: str) -> tuple[str, dict[str, Any]]:
-    """Return the address that a cache of django-redis writes to, and how it connects there."""
+    """Return the address that a cache of django-redis writes to, and how it connects there.
+
+    One that asks sentinels names its service there, and has them beside it.
+    """
     from django.core.cache import InvalidCacheBackendError, caches
 
     try:
@@ -169,7 +188,7 @@ def _of_cache(alias: str) -> tuple[str, dict[str, Any]]:
         )
         raise ConfigurationError(message)
     for kind in (type(client).__name__, type(factory).__name__):
-        if kind.startswith(("Sentinel", "Shard")):
+        if kind.startswith("Shard"):
             message = (
                 f"CACHES[{alias!r}] connects by {kind}. The Redis brokers connect to one server: "
                 "give them its address as dsn."
@@ -178,7 +197,11 @@ def _of_cache(alias: str) -> tuple[str, dict[str, Any]]:
     # The first one is where it writes; others are replicas.
     given = factory.make_connection_params(servers[0])
     url = given.pop("url")
-    return url, {**(factory.pool_cls_kwargs or {}), **given}
+    more = {**(factory.pool_cls_kwargs or {}), **given}
+    options = getattr(client, "_options", {})
+    if sentinels := options.get("SENTINELS"):
+        more |= {"sentinels": sentinels, "sentinel_kwargs": options.get("SENTINEL_KWARGS")}
+    return url, more
 
 
 class InPlace(Protocol):
