@@ -1,22 +1,11 @@
 """What all parts of a database's reader have: the broker whose rows they read."""
 
-import time
-
 from django_repid.brokers.database import DatabaseMessageBroker
-from django_repid.core.connection import Connection
+from django_repid.insight import access
 
 
-class Access:
+class Access(access.Access):
     """Reads where the broker writes: a replica may lag behind."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._asked: tuple[int, float] | None = None
-
-    @property
-    def alias(self) -> str:
-        """The alias of REPID."""
-        return self.connection.alias
 
     @property
     def broker(self) -> DatabaseMessageBroker:
@@ -34,10 +23,3 @@ class Access:
     def store(self) -> str:
         """Name the store: equal for two connections to one database."""
         return f"database {self.database}"
-
-    def now_us(self) -> int:
-        """Return the database's time; it is asked once, and goes on by this machine's clock."""
-        if self._asked is None:
-            self._asked = (self.broker.now_us(), time.monotonic())
-        then, at = self._asked
-        return then + round((time.monotonic() - at) * 1_000_000)

@@ -17,10 +17,11 @@ from django_repid.insight.database.lines import (
     named,
     with_failures,
 )
-from django_repid.insight.database.sources import END, HeadSource, Key, KeySource, Source, Stream
+from django_repid.insight.database.sources import HeadSource, Key, KeySource
 from django_repid.insight.database.workers import DatabaseWorkers
 from django_repid.insight.jobs import CANCELLED, CAP, LOOKED_AT, Count, JobPage, Line, Question
 from django_repid.insight.state import JobState
+from django_repid.insight.streams import END, Source, Stream, merged
 from django_repid.models import Bucket, Message
 
 _CHUNK = 500
@@ -42,7 +43,9 @@ class DatabaseJobs(DatabaseWorkers, Access):
             for source, place in _placed(sources, after.split("_") if after else [])
         ]
         by_enqueue = question.state is None
-        lines = list(_merged(streams, limit, by_enqueue=by_enqueue))
+        lines = list(
+            merged(streams, limit, lambda one: one.enqueued_at if by_enqueue else one.when)
+        )
         more = any(stream.first() is not None or not stream.ended for stream in streams)
         at = {id(stream.source): stream.place for stream in streams}
         gave_up = sum(stream.looked_at for stream in streams if stream.gave_up)
@@ -52,7 +55,7 @@ class DatabaseJobs(DatabaseWorkers, Access):
             looked_at=gave_up or None,
         )
 
-    def _sources(self, asked: Question) -> list[Source]:
+    def _sources(self, asked: Question) -> list[Source[int, Line]]:
         state, now = asked.state, self.now_us()
         if state is None or state in _RUNNING:
             return [*self._by_key(asked, now), *([] if state else [self._results(asked)])]
@@ -80,7 +83,7 @@ class DatabaseJobs(DatabaseWorkers, Access):
         wanted = frozenset(JobState) if states is None else frozenset(states)
         return MessageLines(self.database, asked, now, live, wanted)
 
-    def _by_key(self, asked: Question, now: int) -> list[Source]:
+    def _by_key(self, asked: Question, now: int) -> list[Source[int, Line]]:
         rows = Message.objects.using(self.database)
         state = asked.state
         running = rows.filter(state=MessageState.RUNNING) if state else rows.all()
@@ -88,7 +91,7 @@ class DatabaseJobs(DatabaseWorkers, Access):
             running = running.filter(message_id=asked.search.id)
         return [KeySource(running, self._lines(asked, now, {state} if state else None))]
 
-    def _results(self, asked: Question) -> Source:
+    def _results(self, asked: Question) -> Source[int, Line]:
         alive = Q(expires_at__isnull=True) | Q(expires_at__gt=self.now_us())
         rows = Bucket.objects.using(self.database).filter(
             alive, kind=Bucket.Kind.RESULT, topic__isnull=False
@@ -207,8 +210,8 @@ class DatabaseJobs(DatabaseWorkers, Access):
 
 
 def _placed(
-    sources: Sequence[Source], places: Sequence[str]
-) -> Iterator[tuple[Source, Key | None]]:
+    sources: Sequence[Source[int, Line]], places: Sequence[str]
+) -> Iterator[tuple[Source[int, Line], Key | None]]:
     """Return sources that have not come to their end, each with the key to go on after."""
     for number, source in enumerate(sources):
         place = places[number] if number < len(places) else ""
@@ -218,7 +221,7 @@ def _placed(
         yield source, (int(found[1]), int(found[2])) if found else None
 
 
-def _all_fit(source: Source, asked: Question) -> bool:
+def _all_fit(source: Source[int, Line], asked: Question) -> bool:
     """Whether most rows of a source are what is asked for, as far as can be told before."""
     search = asked.search
     if search.by_content or search.id or asked.state in (JobState.RETRYING, JobState.CANCELLED):
@@ -227,19 +230,6 @@ def _all_fit(source: Source, asked: Question) -> bool:
         return True
     moments = asked.since is not None or asked.until is not None
     return asked.state is not JobState.FAILED and not (search.actor or search.queue or moments)
-
-
-def _merged(streams: Sequence[Stream], limit: int, *, by_enqueue: bool) -> Iterator[Line]:
-    """Return the first lines of several lists, in order of their times."""
-    for _number in range(limit):
-        waiting = [(stream, line) for stream in streams if (line := stream.first()) is not None]
-        if not waiting:
-            return
-        stream, line = max(
-            waiting, key=lambda one: one[1].enqueued_at if by_enqueue else one[1].when
-        )
-        stream.take()
-        yield line
 
 
 def _sum(one: Count, other: Count) -> Count:

@@ -5,8 +5,8 @@ OFFSET, no sort of all there is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from django.db import connections
 
@@ -19,23 +19,8 @@ from django_repid.models import Message
 Key = tuple[int, int]
 Read = Callable[[Sequence[int]], Mapping[int, Line]]
 
-#: The place of a stream that has come to its end.
-END = "x"
-
 #: Heads that one statement asks.
 _HEADS = 50
-
-
-class Source(Protocol):
-    """A list of jobs. `oldest_first`: whether it goes upwards."""
-
-    oldest_first: bool
-
-    def keys(self, after: Key | None, limit: int) -> list[Key]:
-        """Return the next keys in order; what is asked for may be among them."""
-
-    def lines(self, keys: Sequence[int]) -> Mapping[int, Line]:
-        """Return those of them that are what is asked for."""
 
 
 @dataclass(slots=True)
@@ -101,49 +86,3 @@ class KeySource:
         """See `Source.keys`."""
         found = self.rows if after is None else self.rows.filter(pk__lt=after[1])
         return [(0, pk) for pk in found.order_by("-pk").values_list("pk", flat=True)[:limit]]
-
-
-@dataclass(slots=True)
-class Stream:
-    """A source that is walked from a key on, as far as `budget` rows."""
-
-    source: Source
-    at: Key | None
-    chunk: int
-    budget: int
-    ended: bool = False
-    looked_at: int = 0
-    _read_to: Key | None = None
-    _waiting: list[tuple[Key, Line]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._read_to = self.at
-
-    def first(self) -> Line | None:
-        """Return the next line without taking it; None if there is none, or none was found yet."""
-        while not self._waiting and not self.ended and self.looked_at < self.budget:
-            keys = self.source.keys(self._read_to, self.chunk)
-            lines = self.source.lines([pk for _order, pk in keys]) if keys else {}
-            self._waiting += [(key, lines[key[1]]) for key in keys if key[1] in lines]
-            self.looked_at += len(keys)
-            self.ended = len(keys) < self.chunk
-            self._read_to = keys[-1] if keys else self._read_to
-        return self._waiting[0][1] if self._waiting else None
-
-    def take(self) -> None:
-        """Take the next line."""
-        self.at = self._waiting.pop(0)[0]
-
-    @property
-    def place(self) -> str:
-        """Where to go on, as text."""
-        if not self._waiting:
-            self.at = self._read_to
-            if self.ended:
-                return END
-        return "" if self.at is None else f"{self.at[0]}.{self.at[1]}"
-
-    @property
-    def gave_up(self) -> bool:
-        """Whether there is more, and nothing was found in all that was looked at."""
-        return not self._waiting and not self.ended and self.looked_at >= self.budget

@@ -1,15 +1,14 @@
 """What all parts of a Redis's reader have: the broker whose keys they read."""
 
 import json
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django_repid.brokers.redis import RedisMessageBroker, wire
 from django_repid.brokers.redis.access import Place, guarded
-from django_repid.core.connection import Connection
 from django_repid.core.message import StoredMessage
+from django_repid.insight import access
 from django_repid.insight.redis.shown import stored_messages
 
 #: Keys that one round trip asks for.
@@ -35,17 +34,8 @@ class Failed:
     text: str
 
 
-class Access:
+class Access(access.Access):
     """Reads the keys that the broker writes, in bounded steps."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._asked: tuple[int, float] | None = None
-
-    @property
-    def alias(self) -> str:
-        """The alias of REPID."""
-        return self.connection.alias
 
     @property
     def broker(self) -> RedisMessageBroker:
@@ -63,13 +53,6 @@ class Access:
     def store(self) -> str:
         """Name the store: equal for two connections to one place."""
         return f"redis {self.place.identity}"
-
-    def now_us(self) -> int:
-        """Return the server's time; it is asked once, and goes on by this machine's clock."""
-        if self._asked is None:
-            self._asked = (self.broker.now_us(), time.monotonic())
-        then, at = self._asked
-        return then + round((time.monotonic() - at) * 1_000_000)
 
     def key(self, name: str) -> str:
         """Return a key by its name."""

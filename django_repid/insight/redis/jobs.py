@@ -1,7 +1,8 @@
 """Jobs by their keys: messages, and the results of those that have gone."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, repeat
 
 from django_repid.core.message import StoredMessage
 from django_repid.insight.jobs import CAP, LOOKED_AT, Count, JobPage, Line, Question
@@ -15,9 +16,10 @@ from django_repid.insight.redis.lines import (
     read_left,
 )
 from django_repid.insight.redis.queues import RedisQueues
-from django_repid.insight.redis.sources import Stream
+from django_repid.insight.redis.sources import Members, resumed
 from django_repid.insight.search import Search
 from django_repid.insight.state import JobState
+from django_repid.insight.streams import merged
 
 _RUNNING = (JobState.RUNNING, JobState.LOST)
 _ENDED = (JobState.DONE, JobState.CANCELLED)
@@ -33,10 +35,15 @@ class RedisJobs(RedisQueues, RedisCauses):
         """See `JobReader.job_page`."""
         if question.state in _RUNNING:
             return self._running_page(question, after, limit)
-        streams = self._streams(question)
-        for stream, place in zip(streams, after.split("~"), strict=False):
-            stream.begin(place)
-        lines = list(_merged(streams, limit, question.state))
+        places = chain(after.split("~"), repeat(""))
+        streams = [
+            resumed(source, place, LOOKED_AT)
+            for source, place in zip(self._sources(question), places, strict=False)
+        ]
+        by_enqueue = question.state is None
+        lines = list(
+            merged(streams, limit, lambda one: one.enqueued_at if by_enqueue else one.when)
+        )
         more = any(stream.first() is not None or not stream.ended for stream in streams)
         gave_up = sum(stream.looked_at for stream in streams if stream.gave_up)
         return JobPage(
@@ -55,18 +62,18 @@ class RedisJobs(RedisQueues, RedisCauses):
         more = len(lines) > limit
         return JobPage(lines=self._told(page), after=f"{page[-1].key:016}" if more else "")
 
-    def _streams(self, asked: Question) -> list[Stream[Line]]:
+    def _sources(self, asked: Question) -> list[Members[Line]]:
         state, now = asked.state, self.now_us()
-        results = Stream(self.ask, [self.key("done")], self._result_lines(asked), LOOKED_AT)
+        results = Members(self.ask, [self.key("done")], self._result_lines(asked))
         if state in _ENDED:
             return [results]
         lines = self._message_lines(asked)
         if state is JobState.FAILED:
-            return [Stream(self.ask, [self.key("died")], lines, LOOKED_AT), results]
+            return [Members(self.ask, [self.key("died")], lines), results]
         if state is None:
-            return [Stream(self.ask, self._queue_keys(asked), lines, LOOKED_AT), results]
+            return [Members(self.ask, self._queue_keys(asked), lines), results]
         keys = [self.key(f"ready:{head}") for head in self._heads(asked)]
-        waiting = Stream(self.ask, keys, lines, LOOKED_AT, oldest_first=True)
+        waiting = Members(self.ask, keys, lines, oldest_first=True)
         if state is JobState.WAITING:
             waiting.high = now
         elif state is JobState.LATER:
@@ -173,16 +180,3 @@ class RedisJobs(RedisQueues, RedisCauses):
         more = {state: len(ready) > CAP for state in _WAITING}
         more |= dict.fromkeys((*_ENDED, JobState.FAILED), len(done) > _COUNTED)
         return {state: Count(n, more.get(state, False)) for state, n in numbers.items()}
-
-
-def _merged(streams: Sequence[Stream[Line]], limit: int, state: JobState | None) -> Iterator[Line]:
-    """Return the first lines of several lists, in order of their times."""
-    for _ in range(limit):
-        waiting = [(stream, line) for stream in streams if (line := stream.first()) is not None]
-        if not waiting:
-            return
-        stream, line = max(
-            waiting, key=lambda one: one[1].enqueued_at if state is None else one[1].when
-        )
-        stream.take()
-        yield line

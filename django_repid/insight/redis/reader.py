@@ -15,7 +15,7 @@ from django_repid.insight.jobs import (
 )
 from django_repid.insight.redis.jobs import RedisJobs
 from django_repid.insight.redis.lines import Left, read_left
-from django_repid.insight.redis.sources import Stream
+from django_repid.insight.redis.sources import Members, resumed
 from django_repid.insight.state import JobState, state_of
 
 #: Failing attempts that a page shows, the newest.
@@ -115,8 +115,7 @@ class RedisReader(RedisJobs):
                 if not word or word in (left.bucket_id, left.id, left.topic)
             }
 
-        stream = Stream(self.ask, [self.key("done")], lines, CAP)
-        stream.begin(after)
+        stream = resumed(Members(self.ask, [self.key("done")], lines), after, CAP)
         page: list[BucketLine] = []
         while len(page) < limit and (left := stream.first()) is not None:
             page.append(_bucket_line(left))
