@@ -7,6 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 
 from django_repid import Job
+from django_repid.core import clock
 from django_repid.models import Message, Queue
 from tests.acceptance.kit import eventually, run
 from tests.browser.programs import GUARDED
@@ -111,6 +112,17 @@ def test_a_done_job_is_run_again(busy: Site, boss: User) -> None:
 
     page.get_by_text("1 job was enqueued again.").wait_for()
     assert Message.objects.filter(topic="add", payload__contains='"a":3').exists()
+
+
+def test_a_deferred_job_is_run_now(busy: Site, boss: User) -> None:
+    due = clock.utc_now() + timedelta(hours=2)
+    Job("add", args={"a": 3, "b": 3}, id_="put-off", deferred_until=due).enqueue_sync()
+    page = busy.page(f"{HERE}/message/?q=put-off", user=boss)
+    page.get_by_role("button", name="Run now…").click()
+    page.get_by_role("button", name="Run now", exact=True).click()
+
+    page.get_by_text("1 job is due now.").wait_for()
+    assert Message.objects.get(message_id="put-off").run_at < clock.to_us(due)
 
 
 def test_a_queue_is_paused_with_a_reason_and_resumed(busy: Site, boss: User) -> None:
