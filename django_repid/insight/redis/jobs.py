@@ -1,10 +1,10 @@
 """Jobs by their keys: messages, and the results of those that have gone."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, repeat
 
-from django_repid.core.message import StoredMessage
+from django_repid.core.message import MessageState, StoredMessage
 from django_repid.insight.jobs import CAP, LOOKED_AT, Count, JobPage, Line, Question
 from django_repid.insight.redis.causes import RedisCauses
 from django_repid.insight.redis.lines import (
@@ -18,14 +18,14 @@ from django_repid.insight.redis.lines import (
 from django_repid.insight.redis.queues import RedisQueues
 from django_repid.insight.redis.sources import Members, resumed
 from django_repid.insight.search import Search
-from django_repid.insight.state import JobState
+from django_repid.insight.state import JobState, state_of
 from django_repid.insight.streams import merged
 
 _RUNNING = (JobState.RUNNING, JobState.LOST)
 _ENDED = (JobState.DONE, JobState.CANCELLED)
 _WAITING = (JobState.WAITING, JobState.LATER, JobState.RETRYING)
 #: Results that are looked at to be counted, the newest: each is read.
-_COUNTED = 2000
+_COUNTED = 500
 
 
 class RedisJobs(RedisQueues, RedisCauses):
@@ -162,6 +162,26 @@ class RedisJobs(RedisQueues, RedisCauses):
 
         return lines
 
+    def _states(self, pks: Sequence[bytes], asked: Question) -> Iterator[JobState]:
+        """Return the states of messages that do not run; their payloads are not read."""
+        now, search = self.now_us(), asked.search
+        names = ("s", "h", "r", "t")
+        for row_state, head, run_at, tries in self.ask(
+            *(("HMGET", self.key(f"m:{pk.decode()}"), *names) for pk in pks)
+        ):
+            if head is None or int(row_state) == MessageState.RUNNING:
+                continue  # gone, or claimed, since it was listed
+            queue, topic, _ = head.decode().split()
+            moment = int(run_at)
+            if (
+                is_named(queue, search.queue)
+                and is_named(topic, search.actor)
+                and (asked.since is None or moment >= asked.since)
+                and (asked.until is None or moment <= asked.until)
+            ):
+                stands, failed = MessageState(int(row_state)), int(tries or 0)
+                yield state_of(stands, moment, now=now, tries=failed, orphaned=False)
+
     def counts(self, question: Question) -> Mapping[JobState, Count]:
         """See `JobReader.counts`."""
         search = Search(actor=question.search.actor, queue=question.search.queue)
@@ -172,11 +192,13 @@ class RedisJobs(RedisQueues, RedisCauses):
         running = [pk for some in self.running_keys().values() for pk in some]
         (dead,) = self.ask(("ZREVRANGE", self.key("died"), 0, CAP))
         (done,) = self.ask(("ZREVRANGE", self.key("done"), 0, _COUNTED))
-        lines = self._message_lines(asked)([*ready[:CAP], *running, *dead[:CAP]])
+        lines = self._message_lines(asked)(running)
         results = self._result_lines(asked)(done[:_COUNTED])
         numbers = dict.fromkeys(JobState, 0)
         for line in (*lines.values(), *results.values()):
             numbers[line.state] += 1
+        for state in self._states([*ready[:CAP], *dead[:CAP]], asked):
+            numbers[state] += 1
         more = {state: len(ready) > CAP for state in _WAITING}
         more |= dict.fromkeys((*_ENDED, JobState.FAILED), len(done) > _COUNTED)
         return {state: Count(n, more.get(state, False)) for state, n in numbers.items()}
