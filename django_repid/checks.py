@@ -28,7 +28,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from django_repid import conf, discovery
 from django_repid.brokers.database import DatabaseBucketBroker, DatabaseMessageBroker
-from django_repid.brokers.redis import RedisBucketBroker, RedisMessageBroker
+from django_repid.brokers.redis import RedisBell, RedisBucketBroker, RedisMessageBroker
 from django_repid.brokers.redis.access import Place
 from django_repid.connections import configure, connections
 from django_repid.core.connection import Connection
@@ -209,6 +209,8 @@ def _about(connection: Connection) -> Iterable[CheckMessage]:
     places_of(connection)  # raises where a cache is none of Redis
     broker = connection.message_broker
     if isinstance(broker, DatabaseMessageBroker):
+        if isinstance(broker.far_bell, RedisBell):
+            _ = broker.far_bell.place.client  # raises as above
         yield from _about_alias(connection, broker)
     for alias in aliases_of(connection):
         yield from _about_sqlite(alias)

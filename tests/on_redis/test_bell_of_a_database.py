@@ -13,6 +13,7 @@ from django.test import override_settings
 
 from django_repid import ConfigurationError, Connection, DatabaseMessageBroker, Job, RedisBell
 from django_repid.brokers.database import bells
+from django_repid.checks import check_settings
 from django_repid.connections import connections
 from tests.database.test_bells import Ear, until
 from tests.on_redis.kit import URL, emptied, free_port, server, url_of
@@ -120,3 +121,14 @@ def test_a_wrong_one_is_said_without_its_address() -> None:
     ):
         connections["default"]
     assert "secret" not in str(caught.value)
+
+
+def test_a_bell_in_a_cache_that_is_no_redis_is_an_error_and_harms_no_enqueue(settings: Any) -> None:
+    bell = {"CLASS": "django_repid.RedisBell", "cache": "default"}
+    broker = {"CLASS": "django_repid.DatabaseMessageBroker", "bell": bell}
+    settings.REPID = {"default": {"MESSAGE_BROKER": broker}}
+
+    (found,) = [one for one in check_settings() if one.id == "django_repid.E001"]
+    assert "django-redis" in found.msg
+    Job("add", id_="one").enqueue_sync()
+    assert connections["default"].message_broker.find(["one"])

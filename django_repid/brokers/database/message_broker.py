@@ -46,8 +46,8 @@ class DatabaseMessageBroker(DatabaseClaiming):
     ) -> None:
         super().__init__()
         self._rings_bells = bell is not False
-        self._far_bell = None if isinstance(bell, bool) else bell
-        self._bells = Bells(self._far_bell)
+        self.far_bell = None if isinstance(bell, bool) else bell
+        self._bells = Bells(self.far_bell)
         self._listener: Listener | None = None
         self._database = database
         self.commit_with = commit_with
@@ -160,7 +160,7 @@ class DatabaseMessageBroker(DatabaseClaiming):
             self._look = None
             ring()
 
-        self._listener = listener = Listener(self.alias, heard, self._far_bell)
+        self._listener = listener = Listener(self.alias, heard, self.far_bell)
         listener.start()
         try:
             yield

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django_repid.brokers.redis.access import Place, driver
+from django_repid.core.errors import ConfigurationError
 
 logger = logging.getLogger("django_repid.worker")
 
@@ -55,7 +56,7 @@ class RedisBell:
         self, dsn: str | None = None, *, cache: str | None = None, prefix: str = "repid"
     ) -> None:
         # Whoever rings has just committed, and must not wait: the worker polls anyway.
-        self._place = Place(dsn, cache, prefix, seconds=_RING_SECONDS)
+        self.place = Place(dsn, cache, prefix, seconds=_RING_SECONDS)
         self._quiet_until = float("-inf")
 
     def ring(self) -> None:
@@ -63,14 +64,14 @@ class RedisBell:
         if time.monotonic() < self._quiet_until:
             return
         try:
-            self._place.client.publish(self._place.key("bell"), "")
-        except driver().RedisError as error:
+            self.place.client.publish(self.place.key("bell"), "")
+        except (driver().RedisError, ConfigurationError) as error:
             self._quiet_until = time.monotonic() + _LEFT_ALONE_SECONDS
             logger.info("The bell did not ring; workers poll meanwhile: %s", error)
 
     def listener(self, heard: Callable[[], None]) -> "Listener":
         """Return who hears it; see `FarBell.listener`."""
-        return Listener(self._place, heard)
+        return Listener(self.place, heard)
 
 
 class Listener:
