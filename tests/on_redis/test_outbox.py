@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 
 from django_repid import (
     ConfigurationError,
@@ -106,6 +107,27 @@ def left_behind(connection: Connection, job: Job) -> None:
         with transaction.atomic():
             job.enqueue_sync()
     assert OutboxMessage.objects.count() == 1
+
+
+def test_a_database_that_is_away_after_the_commit_is_no_error_of_whoever_enqueued(
+    prefix: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = made(prefix)
+
+    def away(_: object) -> None:
+        raise OperationalError("gone")
+
+    with caplog.at_level(logging.WARNING), transaction.atomic():
+        Job("add", id_="a", connection=connection).enqueue_sync()
+        monkeypatch.setattr(QuerySet, "delete", away)
+    monkeypatch.undo()
+
+    assert waiting(connection) == ["a"]
+    assert "stay in the outbox" in caplog.text
+    connection.message_broker.relay()
+    assert connection.message_broker.relay() == 1
+    assert not OutboxMessage.objects.exists()
+    assert connection.message_broker.flush("default") == 1
 
 
 @pytest.mark.parametrize("id_", [None, "a"])

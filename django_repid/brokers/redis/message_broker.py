@@ -110,13 +110,14 @@ class RedisMessageBroker(RedisClaiming):
             return self._write(messages, packed)
         try:
             written = self._write(messages, packed)
+            self.outbox.remove(kept)
         except BrokerUnavailable as error:
-            logger.warning("Jobs stay in the outbox until Redis can be reached: %s", error)
+            # The transaction has committed: nothing is wrong for whoever made it.
+            logger.warning("Jobs stay in the outbox, and workers send them later: %s", error)
             return []
         except DuplicateJob:
             self.outbox.remove(kept)
             raise
-        self.outbox.remove(kept)
         return written
 
     def _write(self, messages: Sequence[NewMessage], packed: list[Packed]) -> list[Enqueued]:

@@ -5,7 +5,8 @@ them a few seconds later; at least once, and an id that waits or runs already is
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django_repid.core.errors import BrokerUnavailable
@@ -42,8 +43,14 @@ class Outbox:
         return [row.pk for row in made]
 
     def remove(self, rows: Sequence[int]) -> None:
-        """Forget messages that have been sent."""
-        self._rows.filter(pk__in=rows).delete()
+        """Forget messages that have been sent.
+
+        Raises:
+            BrokerUnavailable: the database cannot be reached: they will be sent again.
+
+        """
+        with self._usable():
+            self._rows.filter(pk__in=rows).delete()
 
     def relay(self, send: Callable[[list[Packed]], None]) -> int:
         """Send what has been here for a while; return how many.
@@ -52,10 +59,15 @@ class Outbox:
             BrokerUnavailable: the database cannot be reached, or what `send` raises.
 
         """
+        with self._usable():
+            return self._relay(send)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
         from django.db import Error
 
         try:
-            return self._relay(send)
+            yield
         except Error as error:
             message = f"The outbox in the database {self.alias!r} cannot be used: {error}"
             raise BrokerUnavailable(message) from error
