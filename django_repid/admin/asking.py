@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import gettext as _
 
-from django_repid.admin.links import has, page_url
+from django_repid.admin.links import has, may, page_url
 from django_repid.insight.jobs import Question
 from django_repid.insight.search import Search, moment, read
 from django_repid.insight.state import JobState
@@ -46,7 +46,7 @@ class Asked:
 
 def asked(request: HttpRequest, given: Mapping[str, Any], now: int) -> Asked:
     """Read a search out of a form or an address."""
-    text = str(given.get("q", "")).strip()
+    text = str(given.get("q", "")).replace("\0", " ").strip()  # which no text in a store holds
     found = read(text)
     problems = list(found.problems)
     search = found.search
@@ -54,6 +54,9 @@ def asked(request: HttpRequest, given: Mapping[str, Any], now: int) -> Asked:
     if search.args and not allowed:
         problems.append(_("You may not see arguments, so you cannot search them."))
         search = replace(search, args=())
+    if search.error and not may(request, "view", "failure"):
+        problems.append(_("You may not see failures, so you cannot search them."))
+        search = replace(search, error="")
     if any(not one.value for one in search.args):
         problems.append(_("An argument needs a value: args.order_id=90003."))
         search = replace(search, args=tuple(one for one in search.args if one.value))

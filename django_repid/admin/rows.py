@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 
 from django_repid import showing
-from django_repid.admin.links import has, page_url
+from django_repid.admin.links import has, may, page_url
 from django_repid.insight import calls
 from django_repid.insight.jobs import Line
 
@@ -32,6 +32,8 @@ class Row:
 def job_rows(request: HttpRequest, lines: Sequence[Line]) -> list[Row]:
     """Return rows of a list."""
     allowed = has(request, "view_payload")
+    if not may(request, "view", "failure"):
+        lines = [replace(line, error="") for line in lines]
     return [_row(request, line, allowed=allowed) for line in lines]
 
 

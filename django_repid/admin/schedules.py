@@ -19,6 +19,7 @@ from django_repid.core.message import MessageCategory, MessageState, StoredMessa
 from django_repid.insight.reader import Reader
 from django_repid.insight.schedules import LIMIT
 from django_repid.insight.snapshot import Snapshot
+from django_repid.insight.terms import can_be_id
 from django_repid.models import Schedule
 
 
@@ -104,7 +105,7 @@ class ScheduleAdmin(Page):
             raise PermissionDenied
         require(request, permission)
         connection, id_ = reader_for(request).connection, unquote(object_id)
-        found = connection.message_broker.find([id_]) if id_.isascii() else []
+        found = connection.message_broker.find([id_]) if can_be_id(id_) else []
         if not found or found[0].spec.again is None:
             message = f"There is no recurring job {id_!r}."
             raise Http404(message)

@@ -47,8 +47,20 @@ def run_now(connection: Connection, ids: Collection[str]) -> list[str]:
 
 
 def delete(connection: Connection, ids: Collection[str]) -> list[str]:
-    """Remove jobs that wait or are dead, without a result."""
-    return _settled(connection, ids, [MessageState.READY, MessageState.DEAD], _gone)
+    """Remove jobs that wait or are dead; of the dead their results too, which nobody needs."""
+    results: list[str] = []
+
+    def gone(message: StoredMessage, _now: int) -> Settlement:
+        if message.dead_reason and message.spec.result_id is not None:
+            results.append(message.spec.result_id)
+        return settlement.gone(message, result=None, processed=False)
+
+    done = _settled(connection, ids, [MessageState.READY, MessageState.DEAD], gone)
+    buckets = connection.results_bucket_broker
+    if buckets is not None and results:
+        used = connection.message_broker.referred(results)
+        connection.delete_buckets(buckets, [id_ for id_ in results if id_ not in used])
+    return done
 
 
 def cancel(connection: Connection, ids: Collection[str]) -> list[str]:
@@ -133,7 +145,3 @@ def _at_once(message: StoredMessage, now: int) -> Settlement:
         # Its schedule stays as it is: this run stands for no occurrence that was planned.
         return replace(settlement.anew(message, at=now), uncancel=False)
     return settlement.again(message, run_at=now, tries=message.tries, suspicion=message.suspicion)
-
-
-def _gone(message: StoredMessage, _now: int) -> Settlement:
-    return settlement.gone(message, result=None, processed=False)

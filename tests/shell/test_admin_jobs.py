@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_repid import Job, Router, discovery
-from django_repid.admin import actions
+from django_repid.admin import wishes
 from django_repid.connections import connections
 from django_repid.core.clock import utc_now
 from django_repid.models import Bucket, Message
@@ -346,8 +346,8 @@ def test_all_that_match_are_retried_but_for_those_that_failed_since(
 
 
 def test_many_jobs_take_several_requests(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actions, "_CHUNK", 4)
-    monkeypatch.setattr(actions, "_SECONDS", 0.0)
+    monkeypatch.setattr(wishes, "CHUNK", 4)
+    monkeypatch.setattr(wishes, "SECONDS", 0.0)
     for n in range(10):
         kit.message("send", message_id=f"later-{n}", run_at=2**60 + n)
     form: dict[str, str] = {"action": "run_now", "q": "state:later", "confirmed": "yes"}

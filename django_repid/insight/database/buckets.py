@@ -4,6 +4,7 @@ from django.db.models import Q
 
 from django_repid.insight.database.access import Access
 from django_repid.insight.jobs import CAP, BucketLine, BucketPage
+from django_repid.insight.terms import can_be_id
 from django_repid.models import Bucket
 
 _COLUMNS = (
@@ -26,7 +27,7 @@ class DatabaseBuckets(Access):
             rows = rows if edge is None else rows.filter(pk__gte=edge)
             looked_at = None if edge is None else CAP
             named = Q(bucket_id=word) | Q(message_id=word) | Q(topic=word)
-            rows = rows.filter(named) if word.isascii() else rows.none()
+            rows = rows.filter(named) if can_be_id(word) else rows.none()
         found = list(rows.filter(alive).values_list(*_COLUMNS)[: limit + 1])
         lines = [
             BucketLine(

@@ -6,9 +6,9 @@ from django.db.models import Q
 
 from django_repid.core.message import MessageState
 from django_repid.insight.database.jobs import DatabaseJobs
-from django_repid.insight.database.lines import read_spec
 from django_repid.insight.jobs import CAP, Attempt, Ended, Standing, Whole
 from django_repid.insight.state import JobState, state_of
+from django_repid.insight.terms import can_be_id, read_spec
 from django_repid.models import Bucket, Failure, Message
 
 #: Failing attempts that a page shows, the newest.
@@ -23,7 +23,7 @@ class DatabaseJob(DatabaseJobs):
 
     def job(self, id_: str) -> Whole | None:
         """See `JobReader.job`."""
-        if not id_.isascii():  # no id is, and MariaDB refuses to compare
+        if not can_be_id(id_):
             return None
         row = Message.objects.using(self.database).filter(message_id=id_).first()
         if row is None:
@@ -52,7 +52,7 @@ class DatabaseJob(DatabaseJobs):
 
     def ended(self, bucket_id: str) -> Whole | None:
         """See `JobReader.ended`."""
-        row = self._bucket(bucket_id) if bucket_id.isascii() else None
+        row = self._bucket(bucket_id) if can_be_id(bucket_id) else None
         return None if row is None else self._left_behind(row)
 
     def _left_behind(self, row: Bucket) -> Whole:
@@ -81,7 +81,7 @@ class DatabaseJob(DatabaseJobs):
         return newest.first()
 
     def _arguments(self, args_id: str | None) -> str | None:
-        row = None if args_id is None or not args_id.isascii() else self._bucket(args_id)
+        row = None if args_id is None or not can_be_id(args_id) else self._bucket(args_id)
         return None if row is None else row.data
 
     def _attempts(self, id_: str) -> list[Attempt]:

@@ -12,6 +12,7 @@ from django_repid.brokers.database.vendors import statements_for
 from django_repid.core.message import MessageState
 from django_repid.insight.database.access import Access
 from django_repid.insight.database.lines import (
+    STANDS,
     BucketLines,
     MessageLines,
     named,
@@ -26,7 +27,7 @@ from django_repid.models import Bucket, Message
 
 _CHUNK = 500
 _HEADS = 50
-_PLACE = re.compile(r"(-?\d{1,19})\.(\d{1,19})")
+_PLACE = re.compile(r"(-?\d{1,18})\.(\d{1,18})")
 
 _RUNNING = (JobState.RUNNING, JobState.LOST)
 _BUCKETS = (JobState.DONE, JobState.CANCELLED, JobState.FAILED)
@@ -198,8 +199,8 @@ class DatabaseJobs(DatabaseWorkers, Access):
         rows = rows.filter(*_names(asked), *_range("stored_at", asked))
         rows = rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=self.now_us())).order_by()
         more = edge is not None
-        dead = Message.objects.filter(message_id=OuterRef("message_id"), state=MessageState.DEAD)
-        failed = rows.filter(Q(success=False) & ~Q(exception=CANCELLED)).filter(~Exists(dead))
+        standing = Message.objects.filter(STANDS, message_id=OuterRef("message_id"))
+        failed = rows.filter(Q(success=False) & ~Q(exception=CANCELLED)).filter(~Exists(standing))
         return {
             JobState.DONE: Count(rows.filter(success=True).count(), more),
             JobState.CANCELLED: Count(

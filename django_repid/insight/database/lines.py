@@ -8,11 +8,11 @@ from typing import Any
 from django.db.models import Case, F, Q, TextField, Value, When
 from django.db.models.functions import Length
 
-from django_repid.core.codec import NewerFormat, Spec
 from django_repid.core.message import MessageState
 from django_repid.insight import contents
 from django_repid.insight.jobs import CANCELLED, Line, Question
 from django_repid.insight.state import JobState, state_of
+from django_repid.insight.terms import read_spec
 from django_repid.models import Bucket, Failure, Message
 
 #: Longer arguments are not read for a list.
@@ -28,6 +28,10 @@ _BUCKET = (
     "pk", "bucket_id", "message_id", "topic", "queue", "stored_at", "started_ns", "finished_ns",
     "success", "exception", "tries", "spec", "args_id", "short", "failed_with",
 )  # fmt: skip
+
+
+#: The messages that a failed result belongs to: a recurring one goes on after it.
+STANDS = Q(state=MessageState.DEAD) | Q(tick__isnull=True)
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class MessageLines:
 
 @dataclass(slots=True)
 class BucketLines:
-    """Lines of results; of failed ones only where no dead message stands for the job."""
+    """Lines of results; of failed ones only where the job itself is not in the list any more."""
 
     database: str
     question: Question
@@ -110,17 +114,15 @@ class BucketLines:
             failed_with=Case(failed, default=Value(""), output_field=TextField())
         )
         lines = [_ended_line(row) for row in rows.values(*_BUCKET)]
-        dead = self._dead([line.id for line in lines if line.state is JobState.FAILED])
+        standing = self._standing([line.id for line in lines if line.state is JobState.FAILED])
         return {
             line.key: line
             for line in lines
-            if line.id not in dead and _holds(line, asked) and _in_range(line, asked)
+            if line.id not in standing and _holds(line, asked) and _in_range(line, asked)
         }
 
-    def _dead(self, ids: Sequence[str]) -> set[str]:
-        standing = Message.objects.using(self.database).filter(
-            message_id__in=ids, state=MessageState.DEAD
-        )
+    def _standing(self, ids: Sequence[str]) -> set[str]:
+        standing = Message.objects.using(self.database).filter(STANDS, message_id__in=ids)
         return set(standing.values_list("message_id", flat=True)) if ids else set()
 
 
@@ -154,14 +156,6 @@ def _ended_line(row: Mapping[str, Any]) -> Line:
         recurs=spec is not None and spec.again is not None,
         enqueued_at=row["stored_at"],
     )
-
-
-def read_spec(text: str) -> Spec | None:
-    """Return a job's terms; None if this version cannot read them."""
-    try:
-        return Spec.read(text)
-    except (NewerFormat, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
 
 
 def named(column: str, name: str) -> Q:

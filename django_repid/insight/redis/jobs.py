@@ -153,11 +153,15 @@ class RedisJobs(RedisQueues, RedisCauses):
         def lines(ids: Sequence[bytes]) -> Mapping[bytes, Line]:
             found = {id_: ended_line(left) for id_, left in self.lefts(ids).items()}
             failed = [line.id for line in found.values() if line.state is JobState.FAILED]
-            dead = {one.key.id_ for one in (self.broker.find(failed) if failed else ())}
+            standing = {
+                one.key.id_
+                for one in (self.broker.find(failed) if failed else ())
+                if one.state is MessageState.DEAD or one.spec.again is None
+            }
             return {
                 id_: line
                 for id_, line in found.items()
-                if not (line.state is JobState.FAILED and line.id in dead) and fits(line, asked)
+                if not (line.state is JobState.FAILED and line.id in standing) and fits(line, asked)
             }
 
         return lines

@@ -4,11 +4,11 @@ import json
 from collections.abc import Collection
 
 from django_repid.brokers.redis import wire
-from django_repid.core.codec import NewerFormat, Spec
 from django_repid.core.message import StoredMessage
 from django_repid.insight import contents
 from django_repid.insight.jobs import Ended, Line, Question
 from django_repid.insight.state import JobState, state_of
+from django_repid.insight.terms import read_spec
 
 #: What a bucket holds: version, data, four of the outcome, and ten of the job it came from.
 _ARGS, _RESULT, _WHOLE = 2, 6, 16
@@ -16,16 +16,15 @@ _ERROR = 300
 Left = Ended
 
 
-def read_spec(text: str) -> Spec | None:
-    """Return a job's terms; None if this version cannot read them."""
+def read_left(id_: str, text: bytes) -> Left | None:
+    """Return what a bucket holds; None if this version cannot read it."""
     try:
-        return Spec.read(text)
-    except (NewerFormat, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return _read_left(id_, text)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 
-def read_left(id_: str, text: bytes) -> Left | None:
-    """Return what a bucket holds; None if this version cannot read it."""
+def _read_left(id_: str, text: bytes) -> Left | None:
     times, held = text.split(b"\n", 1)
     stored_at, ttl, _ = times.decode().split(" ")
     version, data, *more = json.loads(held)

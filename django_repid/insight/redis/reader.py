@@ -17,6 +17,7 @@ from django_repid.insight.redis.jobs import RedisJobs
 from django_repid.insight.redis.lines import Left, read_left
 from django_repid.insight.redis.sources import Members, resumed
 from django_repid.insight.state import JobState, state_of
+from django_repid.insight.terms import can_be_id
 
 #: Failing attempts that a page shows, the newest.
 _ATTEMPTS = 20
@@ -27,7 +28,7 @@ class RedisReader(RedisJobs):
 
     def job(self, id_: str) -> Whole | None:
         """See `JobReader.job`."""
-        found = self.broker.find([id_]) if id_.isascii() else []
+        found = self.broker.find([id_]) if can_be_id(id_) else []
         if not found:
             left = self._result_of(id_)
             return None if left is None else self._left_behind(left)
@@ -54,7 +55,7 @@ class RedisReader(RedisJobs):
 
     def ended(self, bucket_id: str) -> Whole | None:
         """See `JobReader.ended`."""
-        left = self._bucket(bucket_id) if bucket_id.isascii() else None
+        left = self._bucket(bucket_id) if can_be_id(bucket_id) else None
         return None if left is None else self._left_behind(left)
 
     def _left_behind(self, left: Left) -> Whole:

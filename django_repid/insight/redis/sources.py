@@ -13,7 +13,7 @@ T = TypeVar("T")
 Key = tuple[int, bytes]
 #: Members that are read at once.
 _CHUNK = 100
-_PLACE = re.compile(r"(\d{1,19})\.([A-Za-z0-9_-]{1,128})")
+_PLACE = re.compile(r"(\d{1,18})\.([A-Za-z0-9_-]{1,128})")
 
 
 @dataclass(slots=True)
