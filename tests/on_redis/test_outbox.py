@@ -3,13 +3,17 @@
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, transaction
+from django.db import connections as databases
 from django.db.models import QuerySet
 
 from django_repid import (
+    BrokerUnavailable,
     ConfigurationError,
     Connection,
     DuplicateJob,
@@ -214,3 +218,71 @@ def test_a_process_that_is_killed_between_the_two_commits_loses_no_job(prefix: s
 def test_an_outbox_needs_a_database() -> None:
     with pytest.raises(ConfigurationError, match="commit_with"):
         RedisMessageBroker(URL, commit_with=None, outbox=True)
+
+
+def left_waiting(connection: Connection, job: Job) -> None:
+    """Leave a job in the outbox that could not be sent."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("django_repid.brokers.redis.message_broker.run", _away)
+        with transaction.atomic():
+            job.enqueue_sync()
+
+
+def test_an_older_one_does_not_take_the_place_of_a_younger(prefix: str) -> None:
+    connection = made(prefix)
+    unique = Job("add", id_="a", on_duplicate="replace", connection=connection)
+    left_waiting(connection, unique.using(args={"a": 1}))
+    with transaction.atomic():
+        unique.using(args={"a": 2}).enqueue_sync()
+
+    connection.message_broker.relay()
+    assert connection.message_broker.relay() == 2
+
+    (found,) = connection.message_broker.find(["a"])
+    assert found.args_id is not None
+    assert connection.args_bucket_broker is not None
+    assert connection.args_bucket_broker.get([found.args_id])[found.args_id].value == {"a": 2}
+
+
+def test_only_what_a_look_has_seen_is_sent_by_the_next(prefix: str) -> None:
+    connection = made(prefix)
+    left_waiting(connection, Job("add", id_="a", connection=connection))
+    connection.message_broker.relay()
+    # A transaction that began before shows its row only now, under a lower key.
+    row = OutboxMessage.objects.get()
+    OutboxMessage.objects.create(pk=row.pk - 1, target=row.target, body=row.body)
+
+    assert connection.message_broker.relay() == 1
+    assert [one.pk for one in OutboxMessage.objects.all()] == [row.pk - 1]
+
+
+def test_the_relay_works_again_after_its_connection_was_lost(prefix: str) -> None:
+    connection = made(prefix)
+    left_waiting(connection, Job("add", id_="a", connection=connection))
+    sent: list[int | str] = []
+
+    def relay() -> None:
+        """As a janitor does, on a thread whose connection nobody tidies."""
+        try:
+            connection.message_broker.relay()
+            lose(databases["default"])
+            for _ in range(3):
+                try:
+                    sent.append(connection.message_broker.relay())
+                except BrokerUnavailable:
+                    sent.append("away")
+        finally:
+            databases.close_all()
+
+    thread = threading.Thread(target=relay)
+    thread.start()
+    thread.join(30)
+
+    assert sent[0] == "away"
+    assert 1 in sent
+    assert not OutboxMessage.objects.exists()
+
+
+def lose(database: Any) -> None:
+    """Have a connection of which Django does not know that it is gone."""
+    database.connection.close()

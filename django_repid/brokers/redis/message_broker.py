@@ -20,6 +20,9 @@ from django_repid.core.protocols import BucketBroker
 
 logger = logging.getLogger("django_repid")
 
+#: What takes the place of a message that waits: see `_meta`.
+_OVERWRITES = frozenset({"replace", "renew"})
+
 
 class RedisMessageBroker(RedisClaiming):
     """Messages in Redis.
@@ -108,6 +111,8 @@ class RedisMessageBroker(RedisClaiming):
         """Write messages whose transaction has committed, and take them out of the outbox."""
         if self.outbox is None or kept is None:
             return self._write(messages, packed)
+        if any(meta[2] in _OVERWRITES for meta, _ in packed) and self.outbox.is_behind(kept):
+            return []  # workers send them in their order, or an older one would take their place
         try:
             written = self._write(messages, packed)
             self.outbox.remove(kept)

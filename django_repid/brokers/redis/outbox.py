@@ -16,6 +16,8 @@ Packed = tuple[tuple[str, ...], list[str]]
 
 #: Rows that are sent in one go.
 _BATCH = 100
+#: Rows that one look takes note of.
+_LOOK = 10_000
 
 
 class Outbox:
@@ -24,8 +26,9 @@ class Outbox:
     def __init__(self, alias: str, target: str) -> None:
         self.alias = alias
         self.target = target
-        #: Up to which row a look came: what was there a look ago is not about to be sent.
-        self._seen = 0
+        #: The rows that the last look saw: what was there a look ago is not about to be sent. By
+        #: their keys, since a long transaction shows its rows after younger ones.
+        self._seen: list[int] = []
 
     @property
     def _rows(self) -> Any:
@@ -64,30 +67,36 @@ class Outbox:
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
-        from django.db import Error
+        from django.db import Error, connections
 
         try:
             yield
         except Error as error:
+            # Nobody else tidies the connection of a janitor's thread: it would stay lost.
+            connections[self.alias].close_if_unusable_or_obsolete()
             message = f"The outbox in the database {self.alias!r} cannot be used: {error}"
             raise BrokerUnavailable(message) from error
 
     def _relay(self, send: Callable[[list[Packed]], None]) -> int:
         mine = self._rows.filter(target=self.target)
-        newest = mine.order_by("-pk").values_list("pk", flat=True).first() or 0
+        there = set(mine.order_by("pk").values_list("pk", flat=True)[:_LOOK])
+        due = [pk for pk in self._seen if pk in there]
         sent = 0
-        if newest:
-            while some := self._relay_some(mine.filter(pk__lte=self._seen).order_by("pk"), send):
-                sent += some
-        self._seen = newest
+        for start in range(0, len(due), _BATCH):
+            sent += self._relay_some(mine.filter(pk__in=due[start : start + _BATCH]), send)
+        self._seen = sorted(there)
         return sent
+
+    def is_behind(self, rows: Sequence[int]) -> bool:
+        """Whether older messages are still to be sent than these."""
+        return bool(self._rows.filter(target=self.target, pk__lt=min(rows)).exists())
 
     def _relay_some(self, left: Any, send: Callable[[list[Packed]], None]) -> int:
         from django.db import transaction
 
         with transaction.atomic(using=self.alias):
             # Two workers share them; on SQLite, which has no such locks, both may send one.
-            found = list(left.select_for_update(skip_locked=True)[:_BATCH])
+            found = list(left.order_by("pk").select_for_update(skip_locked=True))
             if found:
                 send([_unpacked(row.body) for row in found])
                 self.remove([row.pk for row in found])

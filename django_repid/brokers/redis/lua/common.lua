@@ -6,7 +6,7 @@
 --                           k tick, e enqueued_at, c claimed_at, w worker, t tries, x crashes,
 --                           u suspicion, a cancel asked for, f waits for, y reason of its death,
 --                           z schedule, g args id; n, nh, nz, nk, ng: new terms that wait
---   ids             hash    id -> pk                    seq, worker_seq   counters
+--   ids             hash    id -> pk        seq, worker_seq, lease_seq   counters
 --   heads           set     heads that something waits in
 --   ready:<head>    zset    pk by run_at                all:<queue>  zset  ready and running, by pk
 --   dead:<queue>    zset    pk by pk                    died         zset  pk by time of death
@@ -159,7 +159,7 @@ local function store_bucket(id, stored_at, ttl, generated, blob, now, listed)
   if not listed then
     call('ZREM', prefix .. 'done', id)
   end
-  if generated == '1' then
+  if generated == '1' and ttl == '' then  -- one with an end goes by itself
     call('ZADD', prefix .. 'generated', 0, id)
   else
     call('ZREM', prefix .. 'generated', id)

@@ -298,10 +298,11 @@ for _, want in ipairs(wants) do
     end
   end
   local from = {}
-  for _, item in ipairs(in_turns(lists, want.limit)) do
+  local chosen = in_turns(lists, want.limit)
+  local last = #chosen > 0 and numbers('lease_seq', #chosen)
+  for place, item in ipairs(chosen) do
     local pk, key = item[1], prefix .. 'm:' .. item[1]
-    call('HINCRBY', key, 'l', 1)
-    call('HSET', key, 's', RUNNING, 'w', request.worker, 'c', now)
+    call('HSET', key, 'l', whole(last + place), 's', RUNNING, 'w', request.worker, 'c', now)
     gather(from, item[3], pk)
     keys[#keys + 1] = pk
     taken[#taken + 1] = show(pk)
