@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from django_repid import BrokerUnavailable, MessageCategory, RedisBucketBroker, RedisMessageBroker
-from django_repid.testing.contract.kit import Stage, ack, args_record, new, record
+from django_repid.testing.contract.kit import Stage, ack, args_record, new, record, retry
 from tests.on_redis.kit import URL, connection_on, emptied, free_port, keys_of, server, url_of
 
 pytestmark = pytest.mark.redis
@@ -67,6 +67,27 @@ def test_numbers_are_not_given_out_again_by_a_server_that_has_forgotten_them(
     assert stage.broker.beat(old).known is False
     assert (message.key.lease, stale.key.lease) == (1, 1)
     assert stage.settle(ack(stale)) == {stale.key.pk}
+    assert stage.settle(ack(message)) == frozenset()
+
+
+def test_a_claim_that_the_server_has_forgotten_ends_nothing_of_the_next(stage: Stage) -> None:
+    """It was killed, and came back as it had been saved before: the next lease is the same."""
+    other = stage.register("other")
+    stage.enqueue(new())
+    broker = stage.broker
+    assert isinstance(broker, RedisMessageBroker)
+    client, prefix = broker.place.client, broker.place.prefix[1:-2]
+    saved = {key: client.dump(key) for key in keys_of(prefix)}
+    stale = stage.claim_one()
+    for key in keys_of(prefix):
+        client.delete(key)
+    for key, value in saved.items():
+        client.restore(key, 0, value)
+    message = stage.claim_one(worker_id=other)
+
+    assert message.key == stale.key
+    assert stage.settle(ack(stale)) == {stale.key.pk}
+    assert stage.settle(retry(stale, run_at=0)) == {stale.key.pk}
     assert stage.settle(ack(message)) == frozenset()
 
 

@@ -14,6 +14,7 @@ from django_repid.brokers.redis.commits import on_commit_of
 from django_repid.brokers.redis.outbox import Outbox, Packed
 from django_repid.brokers.redis.scripts import run
 from django_repid.core.bucket import args_record
+from django_repid.core.codec import NewerFormat
 from django_repid.core.errors import BrokerUnavailable, ConfigurationError, DuplicateJob
 from django_repid.core.message import Enqueued, NewMessage, RoutingKey
 from django_repid.core.protocols import BucketBroker
@@ -195,7 +196,10 @@ def _meta(message: NewMessage, *, with_bucket: bool) -> tuple[str, ...]:
 
 def _answer(message: NewMessage, text: bytes, now: int) -> Enqueued:
     if text.startswith(b"!"):
-        standing = wire.message(text[1:])
+        try:
+            standing = wire.message(text[1:])
+        except NewerFormat:  # a newer worker's; the others have been written
+            return Enqueued(key=message.key, duplicate=True, enqueued_at=now)
         return Enqueued(key=standing.key, duplicate=True, enqueued_at=now, standing=standing.spec)
     pk, lease = text.split()
     key = message.key

@@ -154,7 +154,9 @@ def ends(settlements: Sequence[Settlement], *, store_results: bool) -> tuple[str
     for end in sorted(settlements, key=_finished):
         key, result = end.message.key, end.result if store_results else None
         state = "-" if end.state is None else str(int(end.state))
-        meta = [pk(key.pk), str(key.lease), state]
+        # A server that was killed may have forgotten claims, and count leases up again: workers'
+        # numbers are never used again, so the worker tells such attempts apart.
+        meta = [pk(key.pk), f"{key.lease} {end.message.worker_id or 0}", state]
         if result is None:
             meta += "", "", ""
         else:

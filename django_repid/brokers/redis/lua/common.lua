@@ -6,7 +6,7 @@
 --                           k tick, e enqueued_at, c claimed_at, w worker, t tries, x crashes,
 --                           u suspicion, a cancel asked for, f waits for, y reason of its death,
 --                           z schedule, g args id; n, nh, nz, nk, ng: new terms that wait
---   ids             hash    id -> pk        seq, worker_seq, lease_seq   counters
+--   ids             hash    id -> pk        seq, worker_seq             counters
 --   heads           set     heads that something waits in
 --   ready:<head>    zset    pk by run_at                all:<queue>  zset  ready and running, by pk
 --   dead:<queue>    zset    pk by pk                    died         zset  pk by time of death

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Settle what has ended, then take what is due. Allowed when memory is full: it makes room.
--- ARGV[3]: JSON, for each end [pk, lease, state ("-": gone), result id, stored at, ttl, flags] and,
+-- ARGV[3]: JSON, for each end [pk, "lease worker", state ("-": gone), result id, stored at, ttl, flags] and,
 -- unless gone, [run_at, due_at, tick, tries, crashes, suspicion, waits for, recurs, uncancel].
 -- Flags: "l", its result is to be listed; "f<time>", it was a failing attempt.
 -- ARGV[4]: JSON of the request, or an empty text. Then, for each end: its result, the reason of its
@@ -91,7 +91,7 @@ local function settle(e, reason)
   local key = prefix .. 'm:' .. pk
   local m = call('HMGET', key, 'l', 's', 'h', 'i', 'w', 'f', 'a', 'g', 'z',
     'n', 'nh', 'nz', 'nk', 'ng')
-  if m[2] ~= RUNNING or m[1] ~= e[2] then
+  if m[2] ~= RUNNING or m[1] .. ' ' .. (m[5] or '0') ~= e[2] then
     return false
   end
   local held = {schedule = m[9], head = m[3], id = m[4], worker = m[5] or '0', waits = m[6], asked = m[7],
@@ -298,11 +298,10 @@ for _, want in ipairs(wants) do
     end
   end
   local from = {}
-  local chosen = in_turns(lists, want.limit)
-  local last = #chosen > 0 and numbers('lease_seq', #chosen)
-  for place, item in ipairs(chosen) do
+  for _, item in ipairs(in_turns(lists, want.limit)) do
     local pk, key = item[1], prefix .. 'm:' .. item[1]
-    call('HSET', key, 'l', whole(last + place), 's', RUNNING, 'w', request.worker, 'c', now)
+    call('HINCRBY', key, 'l', 1)
+    call('HSET', key, 's', RUNNING, 'w', request.worker, 'c', now)
     gather(from, item[3], pk)
     keys[#keys + 1] = pk
     taken[#taken + 1] = show(pk)

@@ -14,7 +14,8 @@ for place = 4, #ARGV do
       call('ZADD', prefix .. 'all:' .. queue_of(m.head), pk, pk)
     end
     call('HDEL', key, 'w')
-    call('HSET', key, 'l', whole(numbers('lease_seq', 1) + 1), 's', RUNNING, 'c', time())
+    call('HINCRBY', key, 'l', 1)
+    call('HSET', key, 's', RUNNING, 'c', time())
     call('SADD', prefix .. 'run:0', pk)
     call('SADD', prefix .. 'runners', '0')
     return show(pk)
