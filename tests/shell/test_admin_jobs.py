@@ -9,14 +9,16 @@ from urllib.parse import urlencode
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from django_repid import Job, Router, discovery
 from django_repid.admin import wishes
 from django_repid.connections import connections
+from django_repid.core import steering
 from django_repid.core.clock import utc_now
 from django_repid.models import Bucket, Message
+from django_repid.testing import travel
 from django_repid.worker.identity import describe
 from tests.database.test_worker import burst
 from tests.security import kit
@@ -463,3 +465,105 @@ def test_a_hundred_buckets_have_pages(get: Callable[..., Any]) -> None:
         seen += rows(page)
 
     assert len(set(seen)) == 101
+
+
+def form_of(answer: Any) -> dict[str, Any]:
+    """Return what the page that asks would send."""
+    page = BeautifulSoup(answer.content.decode(), "html.parser")
+    inputs = page.select("form.repid-form input")
+    form: dict[str, Any] = {str(one["name"]): str(one.get("value", "")) for one in inputs}
+    form["pick"] = [str(one["value"]) for one in inputs if one["name"] == "pick"]
+    return form
+
+
+def test_a_job_that_was_retried_is_not_doubled_by_its_old_result(
+    staff: Client, router: Router, get: Callable[..., Any]
+) -> None:
+    ids = failed(router, 2)
+    for _ in range(2):
+        post(staff, action="retry", q="state:failed", confirmed="yes")
+
+    assert sorted(Message.objects.values_list("message_id", flat=True)) == sorted(ids)
+    assert get(LIST, q="state:failed").select(".repid-jobs tbody tr") == []
+    (result, *_more) = Bucket.objects.filter(success=False).values_list("bucket_id", flat=True)
+    post(staff, action="retry", pick=[f"r:{result}"], confirmed="yes")
+    assert Message.objects.count() == 2
+
+
+def test_a_failed_job_that_is_deleted_leaves_nothing_to_retry(
+    staff: Client, router: Router
+) -> None:
+    failed(router, 2)
+    assert Bucket.objects.filter(success=False).count() == 2
+    post(staff, action="delete", q="state:failed", confirmed="yes")
+
+    assert not Message.objects.exists()
+    assert not Bucket.objects.filter(success=False).exists()
+
+
+def test_an_hour_ago_is_what_it_was_when_that_was_asked(staff: Client) -> None:
+    now = connections["default"].message_broker.now_us()
+    minute = 60_000_000
+    kit.message("send", message_id="old", state=Message.State.DEAD, run_at=now - 90 * minute)
+    kit.message("send", message_id="new", state=Message.State.DEAD, run_at=now - 58 * minute)
+    form = form_of(post(staff, action="retry", q="state:failed until:1h"))
+
+    with travel(timedelta(minutes=5)):
+        post(staff, **form)
+
+    assert Message.objects.get(state=Message.State.READY).message_id == "old"
+
+
+def test_a_ticked_job_that_has_changed_since_is_left_alone(staff: Client) -> None:
+    kit.message("send", message_id="one", state=Message.State.DEAD)
+    form = form_of(post(staff, action="delete", pick=["j:one"]))
+    steering.retry(connections["default"], ["one"])
+
+    post(staff, **form)
+
+    assert Message.objects.get(message_id="one").state == Message.State.READY
+
+
+def test_what_was_enqueued_since_is_left_alone(staff: Client) -> None:
+    kit.message("send", message_id="one")
+    form = form_of(post(staff, action="cancel", q="state:waiting"))
+    later = connections["default"].message_broker.now_us() + 1_000
+    kit.message("send", message_id="two", enqueued_at=later)
+
+    post(staff, **form)
+
+    assert Message.objects.get().message_id == "two"
+
+
+@pytest.mark.parametrize("address", ["message/%00/change/", "bucket/%00/change/"])
+def test_an_id_that_no_database_can_look_for_is_not_found(staff: Client, address: str) -> None:
+    assert staff.get(f"{BASE}/{address}").status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=error:a%00b", "q=state:failed&after=0.9999999999999999999", "q=state:waiting&after=9e9.1"],
+)
+def test_no_address_breaks_the_list(staff: Client, query: str) -> None:
+    assert staff.get(f"{LIST}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("spec", ['{"v":1,"at":"x","timeout":"y"}', '{"v":1,"at":1,"retries":"z"}'])
+def test_odd_terms_break_no_page(staff: Client, spec: str) -> None:
+    kit.message("send", message_id="odd", spec=spec)
+    assert staff.get(LIST).status_code == 200
+    assert staff.get(f"{LIST}odd/change/").status_code == 200
+
+
+def test_who_may_not_see_failures_cannot_search_them(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.shop.urls"
+    kit.message("send", message_id="one", state=Message.State.DEAD, dead_reason="secret-token")
+    viewer = User.objects.create_user("eve", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_message"))
+    client = Client()
+    client.force_login(viewer)
+
+    page = client.get(LIST, {"q": "error:secret-token"}).content.decode()
+
+    assert "You may not see failures" in page
+    assert "secret-token</" not in client.get(LIST).content.decode()
